@@ -1,0 +1,130 @@
+"""Every way in which calcedge can say no.
+
+A `Reason` is what a person reads: a code that never changes, one sentence that says what happened, and what to
+do next. `REASONS` is the whole vocabulary; `docs/errors.md` has one entry for each and a test compares the two.
+
+    CalcedgeError                 carries a Reason
+    +-- Refused                   this input can't be analysed: ends as `NotAnalysed`, never as "no finding"
+    +-- StoreError                the durable store can't take or give something
+    +-- ReportError               a report object doesn't say what it must: it does not leave
+    +-- DeliveryError             a destination didn't take an object (now, or ever)
+    +-- ConfigError               the configuration can't be used
+    +-- ModelError                the model bundle can't be used, or isn't what it was proven to be
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What happened and what to do next, in words for a technician."""
+
+    code: str
+    text: str
+    do: str
+
+
+def _vocabulary(*reasons: Reason) -> dict[str, Reason]:
+    table = {reason.code: reason for reason in reasons}
+    assert len(table) == len(reasons), "a code stands for one thing"
+    return table
+
+
+REASONS: Final[dict[str, Reason]] = _vocabulary(
+    # -- the file ------------------------------------------------------------------------------------------
+    Reason("not-dicom", "This file is not a DICOM object.", "Send the image again as DICOM, or wrap the picture first (calcedge wrap)."),
+    Reason("truncated", "The file ends before its content does.", "Send the image again from the unit."),
+    Reason("unsupported-encoding", "The pixels are stored in an encoding that is not supported.", "Set the unit to send uncompressed images or a common lossless encoding."),
+    Reason("damaged-pixels", "The pixel data is damaged and can't be decoded.", "Send the image again from the unit; if it happens again, call service."),
+    Reason("too-large", "The image is larger than any hand radiograph.", "Check that the right image was sent."),
+    Reason("too-small", "The image has too few pixels to show a hand in useful detail.", "Send the full-size image, not a preview."),
+    Reason("multi-frame", "The object holds several frames; a radiograph holds one.", "Send the single radiograph."),
+    Reason("not-a-radiograph", "This object is not a projection radiograph.", "Send the hand radiograph; other objects are kept but not analysed."),
+    Reason("missing-identity", "The object lacks the identifiers that tie a report to it.", "Check the unit's DICOM set-up; read the image as usual."),
+    Reason("conflicting-duplicate", "Another image with the same identifier and other content was received before.", "Both are kept. Ask service why the unit reused an identifier, and read both images."),
+    # -- the picture ---------------------------------------------------------------------------------------
+    Reason("not-a-hand", "No hand was recognised in this image.", "If it shows a hand, read it as usual and report the miss; if not, nothing is needed."),
+    Reason("unusable-image", "The image can't be used: too dark, too bright, blank or cut off.", "Repeat the exposure if the clinician agrees; read the image as usual."),
+    # -- the analysis --------------------------------------------------------------------------------------
+    Reason("deadline", "The analysis took too long and was stopped.", "Read the image as usual. Try 'Analyse again' once; if it happens again, call service."),
+    Reason("model-unavailable", "The detector's model can't be loaded or failed its self-test.", "Read images as usual and call service: nothing is analysed until it is mended."),
+    Reason("analysis-failed", "The analysis stopped with an internal error.", "Read the image as usual and send a support bundle to service."),
+    # -- the store -----------------------------------------------------------------------------------------
+    Reason("disk-full", "The appliance's disk is nearly full; new images are refused.", "Keep the images on the unit. Check that the archive is reachable, then call service."),
+    Reason("object-missing", "A stored object is not where it must be.", "Call service: the disk may be failing."),
+    Reason("object-corrupt", "A stored object differs from what was received.", "Call service: the disk may be failing. Send the image again from the unit."),
+    Reason("store-unusable", "The store can't be opened.", "Call service. Keep the images on the unit."),
+    # -- report and delivery -------------------------------------------------------------------------------
+    Reason("report-mismatch", "A report object doesn't carry the identity of its image and was not sent.", "Read the image as usual and call service."),
+    Reason("report-failed", "The report could not be made from the analysis.", "The findings are on this page; read the image as usual and call service."),
+    Reason("destination-unreachable", "The archive doesn't answer.", "Check the network cable and the archive. It is tried again by itself; nothing is lost."),
+    Reason("destination-refused", "The archive doesn't accept connections from this appliance.", "Ask the archive's admin to allow this appliance's title and address. It is tried again by itself."),
+    Reason("destination-no-context", "The archive doesn't take this kind of object.", "Ask the archive's admin to allow the kind of object named. The object is held here."),
+    Reason("destination-rejected", "The archive received the object and refused it.", "Ask the archive's admin with the status shown. The object is held here; 'Send again' tries once more."),
+    Reason("destination-busy", "The archive is out of resources.", "Nothing to do: it is tried again by itself."),
+    Reason("destination-unconfirmed", "The archive took the object but doesn't show it yet.", "Nothing to do: it is asked again by itself."),
+    Reason("destination-folder", "The destination folder can't be written.", "Check that the drive is plugged in and has room. It is tried again by itself."),
+    # -- the unit ------------------------------------------------------------------------------------------
+    Reason("unit-silent", "The X-ray unit's serial link is silent.", "Check the cable between the unit and the appliance. Images still arrive and are analysed."),
+    Reason("unit-absent", "The X-ray unit's serial port is not there.", "Plug in the cable between the unit and the appliance. Images still arrive and are analysed."),
+    Reason("unit-fault", "The X-ray unit reports a fault.", "Read the unit's own display and follow its manual."),
+    # -- the site ------------------------------------------------------------------------------------------
+    Reason("config-invalid", "The configuration file can't be used.", "Mend the line named and start again."),
+    Reason("port-in-use", "A network port that the appliance needs is in use.", "Stop the other program or choose another port in the configuration."),
+    Reason("process-down", "A part of the appliance is not running.", "It is restarted by itself. If this stays for a minute, call service."),
+)  # fmt: skip
+
+
+def reason(code: str, *, detail: str = "") -> Reason:
+    """The reason that `code` stands for, with an optional detail put behind its sentence.
+
+    Raises:
+        KeyError: if the code is not in the vocabulary.
+    """
+    known = REASONS[code]
+    return Reason(code, f"{known.text} ({detail})" if detail else known.text, known.do)
+
+
+class CalcedgeError(Exception):
+    """An error that a person can act on. `detail` never holds patient data."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        self.reason = reason(code, detail=detail)
+        super().__init__(f"{self.reason.code}: {self.reason.text}")
+
+
+class Refused(CalcedgeError):  # noqa: N818 - the word of the house: an input is refused
+    """This input can't be analysed."""
+
+
+class StoreError(CalcedgeError):
+    """The durable store can't take or give something."""
+
+
+class ReportError(CalcedgeError):
+    """A report object doesn't say what it must say."""
+
+
+class DeliveryError(CalcedgeError):
+    """A destination didn't take an object. `final` means that trying again by itself won't help."""
+
+    def __init__(self, code: str, detail: str = "", *, final: bool = False) -> None:
+        super().__init__(code, detail)
+        self.final = final
+
+
+class ConfigError(CalcedgeError):
+    """The configuration can't be used."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("config-invalid", detail)
+
+
+class ModelError(CalcedgeError):
+    """The model bundle can't be used, or isn't what it was proven to be."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("model-unavailable", detail)

@@ -1,0 +1,1 @@
+"""The detector's models: the phantom they learn from, their training, evaluation, export and releases."""
