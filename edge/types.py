@@ -209,3 +209,49 @@ class ReportObject:
     sop_class_uid: str
     sop_instance_uid: str
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who and what an image is: copied from its header as received, empty where the header is silent.
+
+    Text is decoded by the header's own character set. Patient data: stays in the store and in DICOM objects.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    patient_id: str
+    patient_name: str
+    patient_birth_date: str
+    patient_sex: str
+    accession_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Technique:
+    """What the header says of the exposure; None where it is silent."""
+
+    kvp: float | None = None
+    tube_current_ma: float | None = None
+    exposure_time_ms: float | None = None
+    exposure_mas: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What admission read from one DICOM object. `acquired` is local time as the unit wrote it, ISO 8601 or None."""
+
+    identity: Identity
+    transfer_syntax_uid: str
+    modality: str
+    rows: int
+    columns: int
+    body_part: str
+    laterality: str
+    view_position: str
+    station_name: str
+    device_serial: str
+    acquired: str | None
+    technique: Technique
