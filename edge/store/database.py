@@ -1,0 +1,146 @@
+"""One SQLite file, shared by the appliance's processes.
+
+What always holds: WAL with `synchronous=FULL`, so that a committed transaction survives a pulled plug; every write
+happens inside `transaction()`, which takes the write lock at its start; migrations run once, after a backup.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import sqlite3
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+from edge.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_BUSY_TIMEOUT_MS: Final = 10_000
+_POOLED: Final = 8
+
+
+class Database:
+    """Connections to one database file. Threads may share it; each use takes a connection of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._migrate()
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError("store-unusable", type(error).__name__) from error
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A connection for reading. Each statement sees the latest committed state."""
+        connection = self._take()
+        try:
+            yield connection
+        finally:
+            self._give(connection)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A connection that holds the write lock. Committed durably at the end, rolled back on any error."""
+        with self.read() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def watch(self) -> Watch:
+        """Something to ask whether anybody wrote since the last time it was asked."""
+        return Watch(self._open())
+
+    def close(self) -> None:
+        """Closes the idle connections."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
+
+    def backup(self, target: Path) -> None:
+        """Copies the database, consistently, while it is in use."""
+        with self.read() as source, contextlib.closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+
+    def _take(self) -> sqlite3.Connection:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return self._open()
+
+    def _give(self, connection: sqlite3.Connection) -> None:
+        if self._idle.qsize() < _POOLED:
+            self._idle.put(connection)
+        else:
+            connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-4000"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    def _migrate(self) -> None:
+        steps = _migrations()
+        with self.read() as connection:
+            version = _version(connection)
+        if version >= len(steps):
+            return
+        if version > 0:
+            self.backup(self.path.with_suffix(f".before-{len(steps):04d}"))
+        with self.transaction() as tx:
+            for number, script in enumerate(steps, start=1):
+                if number > _version(tx):
+                    for statement in _statements(script):
+                        tx.execute(statement)
+                    tx.execute(f"PRAGMA user_version={number}")
+
+
+class Watch:
+    """Tells whether another connection has committed since the last call. Costs microseconds."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._seen = -1
+
+    def changed(self) -> bool:
+        """True on the first call, and whenever the database was written since the last one."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        changed = int(version) != self._seen
+        self._seen = int(version)
+        return changed
+
+    def close(self) -> None:
+        """Closes its connection."""
+        self._connection.close()
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _migrations() -> list[str]:
+    folder = resources.files("edge.store") / "schema"
+    scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name)
+    return [script.read_text(encoding="utf-8") for script in scripts]
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,104 @@
+"""The append-only event table: the audit trail, and what the live screen follows.
+
+Each event's hash covers its own text and the hash of the one before, so that a removed or changed event is seen.
+Details hold identifiers and codes, never patient data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from edge.clock import Stamp
+
+What = Literal[
+    "image-received",
+    "image-conflicting",
+    "image-admitted",
+    "image-analysed",
+    "image-reported",
+    "image-matched",
+    "image-again",
+    "exposure",
+    "unit-state",
+    "unit-fault",
+    "parcel-queued",
+    "parcel-sent",
+    "parcel-confirmed",
+    "parcel-delayed",
+    "parcel-held",
+    "parcel-again",
+    "service-started",
+]
+
+_GENESIS: Final = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `subject` is `image:7`, `parcel:12`, `exposure:3`, `unit` or a service's name."""
+
+    id: int
+    utc: str
+    trusted: bool
+    actor: str
+    what: str
+    subject: str
+    detail: dict[str, Any]
+    hash: str
+
+
+def append(tx: sqlite3.Connection, stamp: Stamp, actor: str, what: What, subject: str, **detail: object) -> None:
+    """Adds one event, chained to the one before. Must run inside a transaction."""
+    row = tx.execute("SELECT hash FROM events ORDER BY id DESC LIMIT 1").fetchone()
+    text = json.dumps(detail, sort_keys=True, separators=(",", ":"))
+    link = _hash(row["hash"] if row else _GENESIS, stamp.iso, actor, what, subject, text)
+    tx.execute(
+        "INSERT INTO events (utc, trusted, actor, what, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (stamp.iso, int(stamp.trusted), actor, what, subject, text, link),
+    )
+
+
+def after(connection: sqlite3.Connection, last_id: int, limit: int = 200) -> list[Event]:
+    """Events newer than `last_id`, oldest first."""
+    rows = connection.execute("SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", (last_id, limit))
+    return [_event(row) for row in rows]
+
+
+def latest(connection: sqlite3.Connection, limit: int = 50) -> list[Event]:
+    """The newest events, newest first."""
+    rows = connection.execute("SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit,))
+    return [_event(row) for row in rows]
+
+
+def last_id(connection: sqlite3.Connection) -> int:
+    """The newest event's number, 0 when there is none."""
+    (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+    return int(newest)
+
+
+def broken_link(connection: sqlite3.Connection) -> int | None:
+    """The number of the first event whose hash doesn't follow from the one before, or None when the chain holds."""
+    before = _GENESIS
+    for row in connection.execute("SELECT * FROM events ORDER BY id"):
+        expected = _hash(before, row["utc"], row["actor"], row["what"], row["subject"], row["detail"])
+        if row["hash"] != expected:
+            return int(row["id"])
+        before = row["hash"]
+    return None
+
+
+def _hash(before: str, *parts: str) -> str:
+    return hashlib.sha256("\x1f".join((before, *parts)).encode()).hexdigest()
+
+
+def _event(row: sqlite3.Row) -> Event:
+    return Event(
+        row["id"], row["utc"], bool(row["trusted"]), row["actor"], row["what"], row["subject"],
+        json.loads(row["detail"]), row["hash"],
+    )  # fmt: skip

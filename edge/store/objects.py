@@ -1,0 +1,144 @@
+"""Object files, named by the SHA-256 of their bytes.
+
+What always holds: a file under `objects/` is complete and durable (temporary file, fsync, rename, fsync of the
+folder) before anybody learns its name. Files under `incoming/` are unfinished and belong to nobody after a restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from edge.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+_CHUNK: Final = 1 << 20
+_ORPHAN_AGE_S: Final = 3600
+_PREAMBLE: Final = 128
+_META_START: Final = _PREAMBLE + 4
+_GROUP_LENGTH: Final = b"\x02\x00\x00\x00UL\x04\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What a file holds: SHA-256 of all of it, and of the DICOM data set behind the file meta group."""
+
+    object: str
+    dataset: str
+    size: int
+
+
+def digest(path: Path) -> Digest:
+    """Reads a file once. A file without DICOM file meta is all data set (PS3.10 section 7.1)."""
+    whole = hashlib.sha256()
+    with path.open("rb") as file:
+        head = file.read(_META_START + 12)
+        whole.update(head)
+        start = _dataset_start(head)
+        inner = hashlib.sha256(head[start:])
+        skip = max(0, start - len(head))
+        size = len(head)
+        while chunk := file.read(_CHUNK):
+            whole.update(chunk)
+            inner.update(chunk[skip:] if skip else chunk)
+            skip = max(0, skip - len(chunk))
+            size += len(chunk)
+    return Digest(whole.hexdigest(), inner.hexdigest(), size)
+
+
+def _dataset_start(head: bytes) -> int:
+    if head[_PREAMBLE:_META_START] != b"DICM" or head[_META_START:-4] != _GROUP_LENGTH:
+        return 0
+    return _META_START + 12 + int.from_bytes(head[-4:], "little")
+
+
+class Objects:
+    """The object files of one store."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "objects"
+        self.incoming = root / "incoming"
+        for folder in (self.root, self.incoming):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, name: str) -> Path:
+        """Where the object called `name` lies, whether it exists or not."""
+        return self.root / name[:2] / name
+
+    def temporary(self, prefix: str) -> Path:
+        """A fresh name under `incoming/`."""
+        return self.incoming / f"{prefix}-{secrets.token_hex(8)}"
+
+    def put(self, content: bytes) -> str:
+        """Stores bytes durably and returns their name."""
+        name = hashlib.sha256(content).hexdigest()
+        if self.path(name).exists():
+            return name
+        temporary = self.temporary("put")
+        temporary.write_bytes(content)
+        return self.adopt(temporary, name)
+
+    def adopt(self, temporary: Path, name: str) -> str:
+        """Makes a finished file on the same file system into the object `name`, durably. The file is gone after."""
+        target = self.path(name)
+        _fsync(temporary)
+        if not target.parent.exists():
+            target.parent.mkdir(exist_ok=True)
+            _fsync(self.root)
+        temporary.rename(target)
+        _fsync(target.parent)
+        return name
+
+    def read(self, name: str) -> bytes:
+        """The object's bytes, proven by its name.
+
+        Raises:
+            StoreError: `object-missing` or `object-corrupt`.
+        """
+        try:
+            content = self.path(name).read_bytes()
+        except FileNotFoundError:
+            raise StoreError("object-missing", name[:12]) from None
+        if hashlib.sha256(content).hexdigest() != name:
+            raise StoreError("object-corrupt", name[:12])
+        return content
+
+    def free_bytes(self) -> int:
+        """Room left on the file system."""
+        return shutil.disk_usage(self.root).free
+
+    def sweep_incoming(self, prefix: str) -> None:
+        """Removes what an earlier life of the one process that uses `prefix` left unfinished."""
+        for leftover in self.incoming.glob(f"{prefix}*"):
+            leftover.unlink(missing_ok=True)
+
+    def sweep_orphans(self, referenced: Collection[str]) -> int:
+        """Removes objects that nobody refers to: a crash between file and row. Young ones may be on their way.
+
+        The age is read off the file system's own clock, by writing to it.
+        """
+        marker = self.temporary("now")
+        marker.touch()
+        now_s = marker.stat().st_mtime
+        marker.unlink()
+        removed = 0
+        for entry in self.root.glob("*/*"):
+            if entry.name not in referenced and now_s - entry.stat().st_mtime > _ORPHAN_AGE_S:
+                entry.unlink()
+                removed += 1
+        return removed
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
