@@ -97,10 +97,15 @@ class DicomDestination(_Part):
 Destination = Annotated[FolderDestination | DicomDestination, Field(discriminator="type")]
 
 
+def _default_data() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "calcedge"
+
+
 class Config(_Part):
     """The whole configuration."""
 
-    data: Path = Field(default_factory=lambda: _default_data())
+    data: Path = Field(default_factory=_default_data)
     device: Device = Device()
     serial: Serial = Serial()
     dicom: Dicom = Dicom()
@@ -124,11 +129,6 @@ class Config(_Part):
     def run_folder(self) -> Path:
         """Where processes publish what they do; lost at a reboot, or old after it."""
         return self.data / "run"
-
-
-def _default_data() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "calcedge"
 
 
 def load(path: Path | None) -> Config:
