@@ -49,11 +49,14 @@ BBox = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class ModelId:
-    """Which model said it."""
+    """Which model said it, and at which operating points."""
 
     name: str
     version: str
     sha256: str
+    possible_threshold: float | None = None
+    """The score from which a lesion is listed; belongs to this model version."""
+    definite_threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
