@@ -45,15 +45,23 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A connection that holds the write lock. Committed durably at the end, rolled back on any error."""
+        """A connection that holds the write lock. Committed durably at the end, rolled back on any error.
+
+        Raises:
+            StoreError: `disk-full` or `store-unusable`: nothing of the transaction was kept.
+        """
         with self.read() as connection:
-            connection.execute("BEGIN IMMEDIATE")
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
+                connection.execute("COMMIT")
+            except BaseException as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+                    raise StoreError("disk-full" if full else "store-unusable", error.sqlite_errorname) from error
                 raise
-            connection.execute("COMMIT")
 
     def watch(self) -> Watch:
         """Something to ask whether anybody wrote since the last time it was asked."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """One exposure. `at` is when it ended, on our clocks; `mapped` is False when that is only its time of arrival."""
+    """One exposure. `at` is when it began, on our clocks; `mapped` is False when that is only its time of arrival."""
 
     id: int
     device_id: str
@@ -84,11 +84,12 @@ def latest(connection: sqlite3.Connection, limit: int = 10) -> list[Exposure]:
     return [_exposure(row) for row in rows]
 
 
-def unclaimed(connection: sqlite3.Connection) -> list[Exposure]:
-    """Exposures that no image is matched to, in the order of their time."""
+def unclaimed(connection: sqlite3.Connection, boot: str) -> list[Exposure]:
+    """Exposures of a boot that no image is matched to, in the order of their time."""
     rows = connection.execute(
-        """SELECT * FROM exposures WHERE id NOT IN (SELECT exposure_id FROM images WHERE exposure_id IS NOT NULL)
-           ORDER BY at_utc, id"""
+        """SELECT * FROM exposures WHERE at_boot = ? AND NOT EXISTS
+             (SELECT 1 FROM images WHERE images.exposure_id = exposures.id) ORDER BY at_ns, id""",
+        (boot,),
     )
     return [_exposure(row) for row in rows]
 

@@ -149,10 +149,24 @@ def waiting(connection: sqlite3.Connection, states: Sequence[State]) -> Image | 
     return _image(row) if row else None
 
 
-def with_match(connection: sqlite3.Connection, match: Match) -> list[Image]:
-    """Admitted images with a given verdict, oldest first."""
-    rows = connection.execute("SELECT * FROM images WHERE match = ? AND state != 'received' ORDER BY id", (match,))
+def to_match(connection: sqlite3.Connection, boot: str, since_ns: int) -> list[Image]:
+    """Images past admission that no exposure is matched to: those never judged, and those of this boot since then."""
+    rows = connection.execute(
+        """SELECT * FROM images WHERE state != 'received' AND
+             (match = 'pending' OR (match != 'matched' AND received_boot = ? AND received_ns >= ?)) ORDER BY id""",
+        (boot, since_ns),
+    )
     return [_image(row) for row in rows]
+
+
+def latest_matched(connection: sqlite3.Connection, boot: str, limit: int) -> list[tuple[Image, int]]:
+    """The newest matched images of a boot, each with the monotonic time of its exposure."""
+    rows = connection.execute(
+        """SELECT images.*, exposures.at_ns FROM images JOIN exposures ON exposures.id = exposure_id
+           WHERE match = 'matched' AND received_boot = ? AND at_boot = received_boot ORDER BY images.id DESC LIMIT ?""",
+        (boot, limit),
+    )
+    return [(_image(row), int(row["at_ns"])) for row in rows]
 
 
 def latest(connection: sqlite3.Connection, limit: int = 20, before_id: int | None = None) -> list[Image]:

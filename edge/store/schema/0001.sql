@@ -24,6 +24,7 @@ CREATE TABLE images (
 CREATE INDEX images_by_state ON images (state, id);
 CREATE INDEX images_by_uid ON images (sop_instance_uid);
 CREATE INDEX images_by_match ON images (match, id);
+CREATE UNIQUE INDEX images_by_exposure ON images (exposure_id) WHERE exposure_id IS NOT NULL;  -- one image each
 
 CREATE TABLE analyses (
     id            INTEGER PRIMARY KEY,
