@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from edge.clock import Stamp
     from edge.config import DicomDestination, FolderDestination
+    from edge.errors import ReportError
     from edge.store import Store
     from edge.store.images import Image, StoredAnalysis
     from edge.types import Analysed, Analysis, Header, ReportObject
@@ -113,8 +115,17 @@ class Flow:
                 item = Item(report.kind, name, report.sop_class_uid, report.sop_instance_uid)
                 for destination in self._destinations:
                     parcels.add(tx, image.id, destination.name, item, stamp)
-            images.move(tx, image.id, State.ANALYSED, TRANSITIONS[State.ANALYSED, Step.REPORT])
-            events.append(tx, stamp, ACTOR, "image-reported", f"image:{image.id}", objects=len(named))
+            self._end(tx, image, stamp, trouble=None, objects=len(named))
+
+    def report_failed(self, image: Image, error: ReportError) -> None:
+        """No report could be made: the image ends here with the reason, and nothing is sent in its name."""
+        with self._store.transaction() as tx:
+            self._end(tx, image, self._store.clock.now(), trouble=error.reason.code, objects=0)
+
+    def _end(self, tx: sqlite3.Connection, image: Image, stamp: Stamp, *, trouble: str | None, objects: int) -> None:
+        images.set_trouble(tx, image.id, trouble)
+        images.move(tx, image.id, State.ANALYSED, TRANSITIONS[State.ANALYSED, Step.REPORT])
+        events.append(tx, stamp, ACTOR, "image-reported", f"image:{image.id}", objects=objects, trouble=trouble)
 
     def _refuse(self, tx: sqlite3.Connection, image: Image, refusal: NotAnalysed) -> None:
         stamp = self._store.clock.now()

@@ -84,12 +84,12 @@ def latest(connection: sqlite3.Connection, limit: int = 10) -> list[Exposure]:
     return [_exposure(row) for row in rows]
 
 
-def unclaimed(connection: sqlite3.Connection, boot: str) -> list[Exposure]:
-    """Exposures of a boot that no image is matched to, in the order of their time."""
+def unclaimed(connection: sqlite3.Connection, boot: str, since_ns: int) -> list[Exposure]:
+    """Exposures of a boot, since then, that no image is matched to, in the order of their time."""
     rows = connection.execute(
-        """SELECT * FROM exposures WHERE at_boot = ? AND NOT EXISTS
+        """SELECT * FROM exposures WHERE at_boot = ? AND at_ns >= ? AND NOT EXISTS
              (SELECT 1 FROM images WHERE images.exposure_id = exposures.id) ORDER BY at_ns, id""",
-        (boot,),
+        (boot, since_ns),
     )
     return [_exposure(row) for row in rows]
 

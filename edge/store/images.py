@@ -52,6 +52,7 @@ class Image:
     match: Match
     exposure_id: int | None
     candidates: tuple[int, ...]
+    trouble: str | None
     received_utc: str
     received_trusted: bool
     received_boot: str
@@ -123,6 +124,11 @@ def begin_attempt(tx: sqlite3.Connection, image_id: int) -> None:
 def forget_attempts(tx: sqlite3.Connection, image_id: int) -> None:
     """Starts the count anew, when a person asks for another analysis."""
     tx.execute("UPDATE images SET attempts = 0 WHERE id = ?", (image_id,))
+
+
+def set_trouble(tx: sqlite3.Connection, image_id: int, code: str | None) -> None:
+    """Keeps why the image's report could not be made; None when it could."""
+    tx.execute("UPDATE images SET trouble = ? WHERE id = ?", (code, image_id))
 
 
 def set_match(
@@ -231,6 +237,6 @@ def _image(row: sqlite3.Row) -> Image:
     return Image(
         row["id"], State(row["state"]), row["object"], row["dataset"], row["bytes"], row["source"],
         row["sop_instance_uid"], bool(row["conflicting"]), header, row["attempts"], row["match"],
-        row["exposure_id"], tuple(json.loads(row["candidates"])), row["received_utc"],
+        row["exposure_id"], tuple(json.loads(row["candidates"])), row["trouble"], row["received_utc"],
         bool(row["received_trusted"]), row["received_boot"], row["received_ns"],
     )  # fmt: skip

@@ -110,6 +110,20 @@ class Objects:
             raise StoreError("object-corrupt", name[:12])
         return content
 
+    def prove(self, name: str) -> None:
+        """Reads the object through and compares it with its name, without keeping it in memory.
+
+        Raises:
+            StoreError: `object-missing` or `object-corrupt`.
+        """
+        try:
+            with self.path(name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise StoreError("object-missing", name[:12]) from None
+        if found != name:
+            raise StoreError("object-corrupt", name[:12])
+
     def free_bytes(self) -> int:
         """Room left on the file system."""
         return shutil.disk_usage(self.root).free

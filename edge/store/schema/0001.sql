@@ -16,6 +16,7 @@ CREATE TABLE images (
     match            TEXT    NOT NULL DEFAULT 'pending'
                      CHECK (match IN ('pending', 'matched', 'ambiguous', 'unmatched')),
     candidates       TEXT    NOT NULL DEFAULT '[]',  -- JSON list of exposure ids, when ambiguous
+    trouble          TEXT,                        -- code: why its report could not be made
     received_utc     TEXT    NOT NULL,
     received_trusted INTEGER NOT NULL,
     received_boot    TEXT    NOT NULL,

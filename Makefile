@@ -1,0 +1,70 @@
+# Everything starts here: `make demo`, `make test`, `make lint`, `make bench`, `make soak`, `make train`.
+# On a bare Debian 12 with Python 3.11+, git and make, each target sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TRAIN := .venv-train
+TORCH := torch==2.13.0
+PEERS := orthanc dcmtk dicom3tools chromium
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: setup demo test lint bench soak train lock clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml .ci/venv
+	.ci/venv $(PYTHON) $(VENV)
+	$(BIN)/pip install --quiet --require-hashes --no-deps --requirement requirements/dev.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(TRAIN)/.ready: requirements/training.txt requirements/dev.txt .ci/venv
+	.ci/venv $(PYTHON) $(TRAIN)
+	$(TRAIN)/bin/pip install --quiet --require-hashes --no-deps --requirement requirements/dev.txt
+	$(TRAIN)/bin/pip install --quiet $(TORCH) --requirement requirements/training.txt
+	$(TRAIN)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# The simulated unit exposes a hand; its image is analysed, reported, delivered and shown. ONCE=1: once, no browser.
+demo: setup
+	$(BIN)/calcedge demo $(if $(ONCE),--once)
+
+# Every test. Foreign peers (Orthanc, DCMTK, a validator, a browser) are installed where that is allowed.
+test: setup $(TRAIN)/.ready
+	.ci/peers $(PEERS)
+	$(BIN)/pytest -m "not soak and not training"
+	$(TRAIN)/bin/pytest -m training tests/models
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Every figure, as a table in var/bench.
+bench: setup
+	.ci/peers $(PEERS)
+	$(BIN)/python -m tests.bench
+
+# The long versions of the tests.
+soak: setup
+	.ci/peers $(PEERS)
+	$(BIN)/pytest -m soak --timeout 7200
+
+# From nothing to a model release. Hours on two cores; resumes where it was stopped.
+train: $(TRAIN)/.ready
+	$(TRAIN)/bin/calcedge-models train --config models/training/default.toml
+	$(TRAIN)/bin/calcedge-models export --config models/training/default.toml
+	$(TRAIN)/bin/calcedge-models evaluate --config models/training/default.toml
+
+# Renews the locked dependencies. Needs uv.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --extra dev pyproject.toml --output-file requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    pyproject.toml --constraint requirements/dev.txt --output-file requirements/appliance.txt
+
+clean:
+	rm -rf $(VENV) $(TRAIN) var build dist

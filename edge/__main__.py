@@ -1,0 +1,5 @@
+"""`python -m edge` is `calcedge`."""
+
+from edge.cli import main
+
+main()

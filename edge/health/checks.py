@@ -1,0 +1,222 @@
+"""The self-test behind `calcedge doctor`: a list of checks of one shape.
+
+Each check takes the configuration and answers with one line. `WARN` is for what works but should be known; only
+`FAIL` makes the doctor's exit code differ from 0. No answer holds patient data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from pynetdicom import AE
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import time
+
+from edge.clock import SystemClock, clock_trusted
+from edge.config import Config, DicomDestination, FolderDestination
+from edge.detector.analyse import Analyser
+from edge.errors import CalcedgeError, StoreError, reason
+from edge.runtime import RunFolder
+from edge.store import Store, events, images
+
+_ECHO_S: Final = 5
+_OLD_S: Final = 5.0
+_BUILT: Final = datetime(2026, 11, 1, tzinfo=UTC)
+"""No honest clock shows an earlier time than this software's making."""
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One line of the doctor. `do` is empty when all is well."""
+
+    check: str
+    verdict: Verdict
+    text: str
+    do: str = ""
+
+
+Check = Callable[[Config], Iterator[Answer]]
+
+
+def examine(config: Config) -> Iterator[Answer]:
+    """Runs every check, in order. A check that can't do its work says so; the next runs all the same."""
+    for name, check in CHECKS.items():
+        try:
+            yield from check(config)
+        except CalcedgeError as error:
+            yield Answer(name, Verdict.FAIL, error.reason.text, error.reason.do)
+
+
+def store(config: Config) -> Iterator[Answer]:
+    """The database opens and is sound, its audit chain holds, and the newest objects are what their names say."""
+    opened = Store.open(config.data)
+    try:
+        with opened.read() as connection:
+            try:
+                (sound,) = connection.execute("PRAGMA quick_check").fetchone()
+            except sqlite3.DatabaseError as error:
+                raise StoreError("store-unusable", type(error).__name__) from error
+            broken = events.broken_link(connection)
+            newest = images.latest(connection, 5)
+        if sound != "ok":
+            yield _fail("store", "store-unusable", "the database is damaged")
+            return
+        if broken is not None:
+            yield _fail("store", "store-unusable", f"the audit trail is broken at event {broken}")
+            return
+        for image in newest:
+            opened.objects.prove(image.object)
+        yield Answer("store", Verdict.OK, f"{config.data}: database, audit trail and newest objects are sound")
+    finally:
+        opened.close()
+
+
+def model(config: Config) -> Iterator[Answer]:
+    """The model loads and gives the golden results."""
+    analyser = Analyser(config.analysis.release, threads=config.analysis.threads)
+    analyser.self_test()
+    name = f"{analyser.model.name} {analyser.model.version}"
+    yield Answer("model", Verdict.OK, f"{name}: golden images give the proven results")
+
+
+def serial(config: Config) -> Iterator[Answer]:
+    """The serial port is there, and the bridge hears the unit."""
+    port = config.serial.port
+    if port is None:
+        yield Answer("serial", Verdict.OK, "no unit is configured: images only")
+        return
+    try:
+        is_terminal = stat.S_ISCHR(Path(port).stat().st_mode)
+    except OSError:
+        is_terminal = False
+    if not is_terminal or not os.access(port, os.R_OK):
+        yield _fail("serial", "unit-absent", port)
+        return
+    status = RunFolder(config.run_folder, SystemClock()).read("bridge")
+    if status is None or status.age_s is None or status.age_s > _OLD_S:
+        yield Answer("serial", Verdict.WARN, f"{port} is there; the appliance is not running, so nobody listens")
+    elif status.facts.get("link") == "up":
+        yield Answer("serial", Verdict.OK, f"{port}: unit {status.facts.get('device_id')} is heard")
+    else:
+        yield _fail("serial", "unit-silent", port)
+
+
+def processes(config: Config) -> Iterator[Answer]:
+    """The processes beat, if the appliance was started."""
+    run = RunFolder(config.run_folder, SystemClock())
+    for service in ("bridge", "dicom", "analyze", "web"):
+        status = run.read(service)
+        alive = status is not None and status.age_s is not None and status.age_s <= _OLD_S
+        if alive:
+            yield Answer(service, Verdict.OK, "running")
+        else:
+            yield Answer(service, Verdict.WARN, "not running", "Start the appliance: calcedge run.")
+
+
+def dicom(config: Config) -> Iterator[Answer]:
+    """Our own node and every archive answer C-ECHO; every destination folder can be written."""
+    status = RunFolder(config.run_folder, SystemClock()).read("dicom")
+    if status is not None and status.age_s is not None and status.age_s <= _OLD_S:
+        own = config.dicom
+        yield _echo("dicom", own.title, _reach(own.host), own.port, own.title)
+    for destination in config.deliver_to():
+        if isinstance(destination, DicomDestination):
+            yield _echo(
+                f"archive {destination.name}",
+                destination.title,
+                destination.host,
+                destination.port,
+                destination.calling_title,
+            )
+        else:
+            yield _folder(destination)
+
+
+def disk(config: Config) -> Iterator[Answer]:
+    """There is room for more images."""
+    config.data.mkdir(parents=True, exist_ok=True)
+    free_mb = shutil.disk_usage(config.data).free // 1_000_000
+    if free_mb <= config.intake.reserve_mb:
+        yield _fail("disk", "disk-full", f"{free_mb} MB free, {config.intake.reserve_mb} MB kept in reserve")
+    elif free_mb <= 4 * config.intake.reserve_mb:
+        yield Answer("disk", Verdict.WARN, f"{free_mb} MB free", "Check that the archive is reachable.")
+    else:
+        yield Answer("disk", Verdict.OK, f"{free_mb} MB free")
+
+
+def clock(config: Config) -> Iterator[Answer]:
+    """The clock shows a possible time, and is kept by a time source if there is one."""
+    del config
+    now = SystemClock().now()
+    if now.utc < _BUILT:
+        yield Answer("clock", Verdict.FAIL, f"shows {now.iso}, which is past", "Set the clock.")
+    elif not clock_trusted():
+        yield Answer("clock", Verdict.WARN, f"{now.iso}, not kept by a time source", "Reports say so. Connect one.")
+    else:
+        yield Answer("clock", Verdict.OK, now.iso)
+
+
+CHECKS: Final[dict[str, Check]] = {
+    "store": store,
+    "model": model,
+    "serial": serial,
+    "processes": processes,
+    "dicom": dicom,
+    "disk": disk,
+    "clock": clock,
+}
+
+
+def _fail(check: str, code: str, detail: str) -> Answer:
+    why = reason(code, detail=detail)
+    return Answer(check, Verdict.FAIL, why.text, why.do)
+
+
+def _echo(check: str, title: str, host: str, port: int, calling: str) -> Answer:
+    node = AE(ae_title=calling)
+    node.connection_timeout = node.acse_timeout = node.dimse_timeout = node.network_timeout = _ECHO_S
+    node.add_requested_context(Verification)
+    association = node.associate(host, port, ae_title=title)
+    if not association.is_established:
+        return _fail(check, "destination-unreachable", f"{title} at {host}:{port}")
+    try:
+        status = association.send_c_echo()
+    finally:
+        association.release()
+    if "Status" not in status or status.Status != 0x0000:
+        return _fail(check, "destination-refused", f"{title} at {host}:{port}")
+    return Answer(check, Verdict.OK, f"{title} at {host}:{port} answers")
+
+
+def _folder(destination: FolderDestination) -> Answer:
+    probe = destination.path / ".calcedge-probe"
+    try:
+        destination.path.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+    except OSError as error:
+        return _fail(f"folder {destination.name}", "destination-folder", type(error).__name__)
+    with contextlib.suppress(OSError):
+        probe.unlink()
+    return Answer(f"folder {destination.name}", Verdict.OK, f"{destination.path} can be written")
+
+
+def _reach(host: str) -> str:
+    """The address to call ourselves by: a node that listens everywhere is called on the loopback."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound

@@ -1,0 +1,139 @@
+"""Carries the parcels of one destination. Destinations never wait for each other: each has a drain of its own.
+
+What always holds: a parcel is settled in the store after each try; a try that was cut off is made again; an object
+refused for good is held, with the reason, and never in the way of the next.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from edge.errors import DeliveryError, StoreError
+from edge.outbox import policy
+from edge.outbox.destination import Consignment
+from edge.store import events, parcels
+from edge.store.parcels import ParcelState
+
+if TYPE_CHECKING:
+    from edge.outbox.destination import Destination
+    from edge.store import Store
+    from edge.store.parcels import Parcel
+
+ACTOR: Final = "outbox"
+_BATCH: Final = 16
+_POLL_S: Final = 0.1
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How the destination answered last. `reachable` is None before the first try."""
+
+    reachable: bool | None = None
+    reason: str | None = None
+
+
+class Drain:
+    """Sends and confirms what waits for one destination."""
+
+    def __init__(self, store: Store, destination: Destination) -> None:
+        self._store = store
+        self._destination = destination
+        self.reach = Reach()
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until `stop` is set."""
+        while not stop.is_set():
+            if not self.step(stop):
+                stop.wait(_POLL_S)
+
+    def step(self, stop: threading.Event | None = None) -> bool:
+        """Sends one batch of what is due and asks after what was sent. False when nothing was due."""
+        now = self._store.clock.now()
+        name = self._destination.name
+        with self._store.read() as connection:
+            queued = parcels.due(connection, name, ParcelState.QUEUED, now, _BATCH)
+            sent = parcels.due(connection, name, ParcelState.SENT, now, _BATCH)
+        self._send(queued)
+        for parcel in sent:
+            if stop and stop.is_set():
+                break
+            self._confirm(parcel)
+        return bool(queued or sent)
+
+    def _send(self, batch: list[Parcel]) -> None:
+        whole = [parcel for parcel in batch if self._proven(parcel)]
+        if not whole:
+            return
+        results = self._destination.send([self._consignment(parcel) for parcel in whole])
+        for parcel, error in zip(whole, results, strict=True):
+            if error is None:
+                self.reach = Reach(reachable=True)
+                self._settle(parcel, ParcelState.SENT)
+            else:
+                self._failed(parcel, ParcelState.QUEUED, error)
+
+    def _confirm(self, parcel: Parcel) -> None:
+        try:
+            confirmed = self._destination.confirm(self._consignment(parcel))
+        except DeliveryError as error:
+            self._failed(parcel, ParcelState.SENT, error)
+            return
+        if confirmed is None:
+            self._settle(parcel, ParcelState.SENT, delay_s=policy.FOREVER_S)
+        elif confirmed:
+            self._settle(parcel, ParcelState.CONFIRMED)
+        elif parcel.attempts >= policy.SEND_AGAIN_AFTER:
+            self._settle(parcel, ParcelState.QUEUED)
+        else:
+            unconfirmed = DeliveryError("destination-unconfirmed")
+            self._failed(parcel, ParcelState.SENT, unconfirmed)
+
+    def _proven(self, parcel: Parcel) -> bool:
+        """Never sends what isn't what was made: a missing or damaged object is held."""
+        try:
+            self._store.objects.prove(parcel.object)
+        except StoreError as error:
+            self._failed(parcel, ParcelState.QUEUED, DeliveryError(error.reason.code, final=True))
+            return False
+        return True
+
+    def _consignment(self, parcel: Parcel) -> Consignment:
+        path = self._store.objects.path(parcel.object)
+        return Consignment(path, parcel.object, parcel.sop_class_uid, parcel.sop_instance_uid)
+
+    def _failed(self, parcel: Parcel, state: ParcelState, error: DeliveryError) -> None:
+        if error.reason.code != "destination-unconfirmed":
+            reached = error.reason.code not in ("destination-unreachable", "destination-folder")
+            self.reach = Reach(reachable=reached, reason=error.reason.code)
+        after = ParcelState.HELD if error.final else state
+        self._settle(parcel, after, delay_s=policy.delay_s(parcel.attempts), error=error)
+
+    def _settle(
+        self, parcel: Parcel, state: ParcelState, *, delay_s: float = 0.0, error: DeliveryError | None = None
+    ) -> None:
+        stamp = self._store.clock.now()
+        code = error.reason.code if error else None
+        with self._store.transaction() as tx:
+            parcels.settle(
+                tx, parcel.id, state, stamp, delay_s=delay_s, reason=code, detail=error.reason.text if error else None
+            )
+            what = _EVENTS.get(state) if error is None or state is ParcelState.HELD else "parcel-delayed"
+            # An archive that is away for days is told once, not at every try.
+            if what and (state, code) != (parcel.state, parcel.reason):
+                events.append(
+                    tx, stamp, ACTOR, what, f"parcel:{parcel.id}", destination=parcel.destination, reason=code
+                )
+
+
+_EVENTS: Final[dict[ParcelState, events.What]] = {
+    ParcelState.SENT: "parcel-sent",
+    ParcelState.CONFIRMED: "parcel-confirmed",
+    ParcelState.HELD: "parcel-held",
+    ParcelState.QUEUED: "parcel-queued",
+}

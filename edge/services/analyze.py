@@ -1,0 +1,163 @@
+"""`calcedge-analyze`: admits, analyses and reports the images that wait. No network, no devices.
+
+The untrusted part runs in a worker process of its own with a deadline; here are the table of steps and the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from edge import __version__
+from edge.errors import ReportError, StoreError, reason
+from edge.flow import Flow
+from edge.report.build import DeviceId, make_reports
+from edge.services.process import Context
+from edge.services.worker import Settings, Worker, WorkerDied
+from edge.store import images
+from edge.store.images import Image, State
+from edge.types import Analysed, NotAnalysed
+
+_POLL_S: Final = 0.02
+_MOST_CRASHES: Final = 3
+"""An image whose analysis crashes the worker so often is given up: it is the image."""
+_MOST_ATTEMPTS: Final = 20
+"""The same, when the worker or its parent was killed from outside: it may not be the image."""
+
+log = structlog.get_logger()
+
+
+class Analyze:
+    """One step at a time for the image nearest to its end."""
+
+    def __init__(self, context: Context, worker: Worker) -> None:
+        self._context = context
+        self._store = context.store
+        self._flow = Flow(context.store, context.config.deliver_to())
+        self._worker = worker
+        self._crashes: dict[int, int] = {}
+        self._device = DeviceId("calcedge", "calcedge", context.config.device.serial, __version__)
+        self._steps: dict[State, Callable[[Image], None]] = {
+            State.RECEIVED: self._admit,
+            State.ADMITTED: self._analyse,
+            State.ANALYSED: self._report,
+        }
+
+    def step(self) -> bool:
+        """Does the next thing. False when nothing waits."""
+        image = self._flow.next_image()
+        self.tell(image)
+        if image is None:
+            return False
+        self._steps[image.state](image)
+        return True
+
+    def tell(self, image: Image | None) -> None:
+        """Publishes what is being done."""
+        model = self._worker.model
+        self._context.beat(
+            {
+                "ready": model is not None,
+                "model": {"name": model.name, "version": model.version, "sha256": model.sha256} if model else None,
+                "working_on": image.id if image else None,
+                "reason": self._worker.trouble.code if self._worker.trouble else None,
+                "worker": self._worker.pid,
+            }
+        )
+
+    def _admit(self, image: Image) -> None:
+        source = self._source(image)
+        if (given_up := self._given_up(image)) is not None:
+            self._flow.refuse(image, given_up)
+            return
+        self._flow.begin_attempt(image)
+        try:
+            self._store.objects.prove(image.object)
+            header = self._worker.admit(self._store.objects.path(image.object), source)
+        except WorkerDied as death:
+            self._mourn(image, death)
+            return
+        except StoreError as error:
+            self._flow.refuse(image, NotAnalysed(source, error.reason, image.sop_instance_uid))
+            return
+        if isinstance(header, NotAnalysed):
+            self._flow.refuse(image, header)
+        else:
+            self._flow.admit(image, header)
+
+    def _analyse(self, image: Image) -> None:
+        assert image.header is not None
+        if (given_up := self._given_up(image)) is not None:
+            self._flow.analysed(image, Analysed(given_up, None))
+            return
+        self._flow.begin_attempt(image)
+        path = self._store.objects.path(image.object)
+        try:
+            result = self._worker.analyse(path, image.header, self._source(image))
+        except WorkerDied as death:
+            self._mourn(image, death)
+            return
+        self._flow.analysed(image, result)
+        self._crashes.pop(image.id, None)
+
+    def _report(self, image: Image) -> None:
+        with self._store.read() as connection:
+            stored = images.latest_analysis(connection, image.id)
+        assert stored is not None
+        if image.header is None or image.conflicting:
+            self._flow.reported(image, stored, ())  # nobody's identity to report under
+            return
+        try:
+            picture = self._store.objects.read(stored.picture) if stored.picture else None
+            reports = make_reports(
+                self._store.objects.path(image.object),
+                stored.analysis,
+                picture,
+                made_at=self._store.clock.now(),
+                device=self._device,
+            )
+        except StoreError as error:
+            self._flow.report_failed(image, ReportError("report-failed", error.reason.code))
+        except ReportError as error:
+            log.error("no report", image=image.id, code=error.reason.code)
+            self._flow.report_failed(image, error)
+        else:
+            self._flow.reported(image, stored, reports)
+
+    def _given_up(self, image: Image) -> NotAnalysed | None:
+        if self._crashes.get(image.id, 0) < _MOST_CRASHES and image.attempts < _MOST_ATTEMPTS:
+            return None
+        return NotAnalysed(self._source(image), reason("analysis-failed"), image.sop_instance_uid, self._worker.model)
+
+    def _mourn(self, image: Image, death: WorkerDied) -> None:
+        log.error("worker died", image=image.id, killed=death.killed)
+        if not death.killed:
+            self._crashes[image.id] = self._crashes.get(image.id, 0) + 1
+
+    @staticmethod
+    def _source(image: Image) -> str:
+        return f"{image.object[:16]}.dcm"
+
+
+def body(context: Context) -> None:
+    """Works until it is told to stop."""
+    settings = context.config.analysis
+    with context.store.read() as connection:
+        referenced = images.referenced_objects(connection)
+    context.store.objects.sweep_orphans(referenced)
+    worker = Worker(Settings(settings.release, settings.deadline_s, settings.threads), idle=context.beat)
+    analyze = Analyze(context, worker)
+    watch = context.store.database.watch()
+    try:
+        analyze.tell(None)
+        worker.start()
+        while not context.stop.is_set():
+            if analyze.step():
+                continue
+            while not watch.changed() and not context.stop.wait(_POLL_S):
+                context.beat()
+    finally:
+        worker.stop()
+        watch.close()

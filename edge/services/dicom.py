@@ -1,0 +1,66 @@
+"""`calcedge-dicom`: images in (DICOM, watched folder), paired with exposures; results out."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from typing import Final
+
+from edge.config import DicomDestination, FolderDestination
+from edge.intake.folder import WatchedFolder
+from edge.intake.pairing import pair
+from edge.intake.receive import Reception
+from edge.intake.scp import StoreScp
+from edge.outbox.archive import Archive
+from edge.outbox.destination import Destination
+from edge.outbox.drain import Drain
+from edge.outbox.folder import Folder
+from edge.services.process import Context
+
+_POLL_S: Final = 0.1
+_FOLDER_S: Final = 0.5
+
+
+def destination(settings: FolderDestination | DicomDestination) -> Destination:
+    """The destination that a configuration describes."""
+    if isinstance(settings, FolderDestination):
+        return Folder(settings.name, settings.path)
+    return Archive(settings)
+
+
+def body(context: Context) -> None:
+    """Works until it is told to stop. The drains run in threads of their own."""
+    config, store = context.config, context.store
+    reception = Reception(store, config.intake.reserve_mb)
+    drains = {settings.name: Drain(store, destination(settings)) for settings in config.deliver_to()}
+    folder = WatchedFolder(config.intake.folder, reception, store.objects) if config.intake.folder else None
+    with ExitStack() as stack:
+        watch = store.database.watch()
+        stack.callback(watch.close)
+        scp = stack.enter_context(StoreScp(config.dicom, reception, store.objects))
+        threads = [threading.Thread(target=d.run, args=(context.stop,), name=f"drain-{n}") for n, d in drains.items()]
+        for thread in threads:
+            thread.start()
+            stack.callback(thread.join)
+        stack.callback(context.stop.set)
+        next_look_s = 0.0
+        while not context.stop.wait(_POLL_S):
+            if not all(thread.is_alive() for thread in threads):
+                raise RuntimeError("a drain has ended")  # the supervisor starts the whole process anew
+            if watch.changed():
+                pair(store)
+            now_s = store.clock.monotonic_s()
+            if folder and now_s >= next_look_s:
+                folder.look()
+                next_look_s = now_s + _FOLDER_S
+            context.beat(
+                {
+                    "listening": True,
+                    "associations": scp.associations,
+                    "accepting": reception.accepting(),
+                    "destinations": {
+                        name: {"reachable": drain.reach.reachable, "reason": drain.reach.reason}
+                        for name, drain in drains.items()
+                    },
+                }
+            )

@@ -1,0 +1,89 @@
+"""What every process of the appliance does alike: logging, signals, its status, dying with its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from edge import log
+from edge.clock import SystemClock
+from edge.config import Config
+from edge.runtime import RunFolder
+from edge.store import Store, events
+
+PARENT_VARIABLE: Final = "CALCEDGE_PARENT"
+_PR_SET_PDEATHSIG: Final = 1
+_BEAT_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a service's body works with."""
+
+    service: str
+    config: Config
+    store: Store
+    run: RunFolder
+    stop: threading.Event
+    beat: Beat
+
+
+class Beat:
+    """Publishes the service's facts once a second, called by the loop that does the work: no progress, no beat."""
+
+    def __init__(self, service: str, run: RunFolder, clock: SystemClock) -> None:
+        self._service = service
+        self._run = run
+        self._clock = clock
+        self._last_s = -_BEAT_S
+        self._facts: dict[str, Any] = {}
+
+    def __call__(self, facts: Mapping[str, Any] | None = None) -> None:
+        """Publishes when the facts changed, or a second has passed."""
+        now_s = self._clock.monotonic_s()
+        changed = facts is not None and dict(facts) != self._facts
+        if changed and facts is not None:
+            self._facts = dict(facts)
+        if changed or now_s - self._last_s >= _BEAT_S:
+            self._run.publish(self._service, os.getpid(), self._facts)
+            self._last_s = now_s
+
+
+def run_service(service: str, config: Config, body: Callable[[Context], None]) -> int:
+    """Runs one service until SIGTERM, SIGINT or its parent's end. Returns the exit code."""
+    die_with_parent()
+    log.configure(service)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    clock = SystemClock()
+    store = Store.open(config.data, clock)
+    run = RunFolder(config.run_folder, clock)
+    with store.transaction() as tx:
+        events.append(tx, clock.now(), service, "service-started", service)
+    try:
+        body(Context(service, config, store, run, stop, Beat(service, run, clock)))
+    finally:
+        store.close()
+    return 0
+
+
+def die_with_parent() -> None:
+    """Asks the kernel to kill this process when its parent dies, however that happens (prctl(2))."""
+    expected = os.environ.get(PARENT_VARIABLE)
+    if expected is None:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(expected):
+        sys.exit("the parent is gone already")
+
+
+def child_environment() -> dict[str, str]:
+    """The environment for a child that shall die with this process."""
+    return os.environ | {PARENT_VARIABLE: str(os.getpid())}

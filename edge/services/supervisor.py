@@ -1,0 +1,84 @@
+"""All processes under one parent, on one machine, with no systemd: for the demo, for tests and for small sites.
+
+A process that ends is started again, after a pause that grows while it keeps ending soon. When the supervisor dies,
+however that happens, the kernel takes its children with it: nothing is left behind that holds a port.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from edge.clock import Clock, SystemClock
+from edge.services.process import child_environment
+
+SERVICES: Final = ("bridge", "dicom", "analyze", "web")
+_POLL_S: Final = 0.05
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
+_STEADY_S: Final = 10.0
+_PATIENCE_S: Final = 8.0
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Child:
+    service: str
+    process: subprocess.Popen[bytes] | None = None
+    started_s: float = 0.0
+    due_s: float = 0.0
+    pause_s: float = _FIRST_PAUSE_S
+
+
+class Supervisor:
+    """Starts the services and keeps them going until `stop` is set."""
+
+    def __init__(self, config_path: Path | None, data: Path | None, clock: Clock | None = None) -> None:
+        self._arguments = [
+            *(["--config", str(config_path)] if config_path else []),
+            *(["--data", str(data)] if data else []),
+        ]
+        self._clock = clock or SystemClock()
+        self._children = [_Child(service) for service in SERVICES]
+
+    def run(self, stop: threading.Event) -> None:
+        """Blocks until `stop` is set, then ends the services in good order."""
+        try:
+            while True:
+                self._look_after()
+                if stop.wait(_POLL_S):
+                    return
+        finally:
+            self._end()
+
+    def _look_after(self) -> None:
+        now_s = self._clock.monotonic_s()
+        for child in self._children:
+            if child.process is not None and child.process.poll() is not None:
+                log.warning("process ended", service=child.service, code=child.process.returncode)
+                steady = now_s - child.started_s > _STEADY_S
+                child.pause_s = _FIRST_PAUSE_S if steady else min(_LONGEST_PAUSE_S, child.pause_s * 2)
+                child.process, child.due_s = None, now_s + child.pause_s
+            if child.process is None and now_s >= child.due_s:
+                command = [sys.executable, "-m", "edge", "service", child.service, *self._arguments]
+                child.process = subprocess.Popen(command, env=child_environment())
+                child.started_s = now_s
+
+    def _end(self) -> None:
+        living = [child.process for child in self._children if child.process is not None]
+        for process in living:
+            process.send_signal(signal.SIGTERM)
+        for process in living:
+            try:
+                process.wait(_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

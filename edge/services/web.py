@@ -1,0 +1,29 @@
+"""`calcedge-web`: the technician's page. Reads the store, and writes only what a person asks for."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from edge.services.process import Context
+from edge.web.app import create_app
+from edge.web.server import serve
+
+_BEAT_S: Final = 0.5
+
+
+def body(context: Context) -> None:
+    """Serves until it is told to stop."""
+
+    def beat() -> None:
+        while not context.stop.wait(_BEAT_S):
+            context.beat({"serving": True})
+
+    beater = threading.Thread(target=beat, name="beat")
+    beater.start()
+    try:
+        app = create_app(context.store, context.config, context.run)
+        serve(app, context.config.web.host, context.config.web.port, context.stop)
+    finally:
+        context.stop.set()
+        beater.join()

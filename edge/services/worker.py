@@ -1,0 +1,236 @@
+"""The process that touches untrusted pixels: admission, decoding, the networks. No network, no store, no devices.
+
+Its parent asks over a socket and waits no longer than a deadline on the monotonic clock; a worker that is late, or
+died, is replaced. Messages are JSON and raw bytes, never pickles: what a hostile image might make of this process can't
+reach further than a wrong answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final, Self
+
+import structlog
+from pydantic import TypeAdapter
+
+from edge import log, wire
+from edge.clock import SystemClock
+from edge.errors import CalcedgeError, ModelError, Reason, Refused, reason
+from edge.services.process import child_environment, die_with_parent
+from edge.types import Analysed, Header, ModelId, NotAnalysed
+
+_HEADER: Final = TypeAdapter(Header)
+_MODEL: Final = TypeAdapter(ModelId)
+_START_S: Final = 60.0
+_SLICE_S: Final = 0.5
+
+
+class WorkerDied(Exception):  # noqa: N818 - an event, not an error of the caller
+    """The worker ended while it was asked. `killed`: by SIGKILL, from outside or for want of memory."""
+
+    def __init__(self, returncode: int) -> None:
+        super().__init__(f"worker ended with {returncode}")
+        self.killed = returncode == -signal.SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker needs to know."""
+
+    release: Path
+    deadline_s: float
+    threads: int | None = None
+
+
+class Worker:
+    """The parent's side: one worker process, replaced when it dies or is late. Use as a context manager.
+
+    Args:
+        settings: the model release and the deadline.
+        idle: called about twice a second while waiting for an answer.
+    """
+
+    def __init__(self, settings: Settings, idle: Callable[[], None] = lambda: None) -> None:
+        self._settings = settings
+        self._idle = idle
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection[Any, Any] | None = None
+        self._clock = SystemClock()
+        self.model: ModelId | None = None
+        self.trouble: Reason | None = None
+        """Why the model can't be used, when it can't: every analysis is then refused with this."""
+
+    def __enter__(self) -> Self:
+        """Starts the worker and waits until it has proven its model."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the worker."""
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process number while it lives."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Starts the worker and waits until it is ready.
+
+        Raises:
+            WorkerDied: if it doesn't come up within a minute.
+        """
+        self.stop()
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "edge.services.worker", str(theirs.fileno()), str(self._settings.release)]
+        if self._settings.threads:
+            command.append(str(self._settings.threads))
+        with theirs:
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=child_environment())
+        self._connection = Connection(ours.detach())
+        ready = json.loads(self._answer(_START_S))
+        self.model = _MODEL.validate_python(ready["model"]) if "model" in ready else None
+        self.trouble = Reason(**ready["trouble"]) if "trouble" in ready else None
+
+    def stop(self) -> None:
+        """Kills the worker. Nothing is lost: it keeps nothing."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def admit(self, path: Path, source: str) -> Header | NotAnalysed:
+        """Reads and judges the header of a file.
+
+        Raises:
+            WorkerDied: the worker ended meanwhile.
+        """
+        answer = self._ask({"do": "admit", "path": str(path), "source": source})
+        if answer is None:
+            return NotAnalysed(source, reason("deadline"))
+        body = json.loads(answer)
+        if "header" in body:
+            return _HEADER.validate_python(body["header"])
+        refusal = wire.from_json(json.dumps(body["refusal"]))
+        assert isinstance(refusal, NotAnalysed)
+        return refusal
+
+    def analyse(self, path: Path, header: Header, source: str, *, all_scores: bool = False) -> Analysed:
+        """Analyses an admitted file. Late or impossible analyses come back as `NotAnalysed`.
+
+        Raises:
+            WorkerDied: the worker ended meanwhile.
+        """
+        request = {
+            "do": "analyse",
+            "path": str(path),
+            "source": source,
+            "header": asdict(header),
+            "all_scores": all_scores,
+        }
+        answer = self._ask(request)
+        if answer is None:
+            late = NotAnalysed(source, reason("deadline"), header.identity.sop_instance_uid, self.model)
+            return Analysed(late, None)
+        picture = self._answer(_SLICE_S)
+        return Analysed(wire.from_json(answer), picture or None)
+
+    def _ask(self, request: dict[str, object]) -> bytes | None:
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+        assert self._connection is not None
+        try:
+            self._connection.send_bytes(json.dumps(request).encode())
+        except OSError:
+            raise self._died() from None
+        try:
+            return self._answer(self._settings.deadline_s)
+        except TimeoutError:
+            self.stop()
+            return None
+
+    def _answer(self, within_s: float) -> bytes:
+        assert self._connection is not None
+        end_s = self._clock.monotonic_s() + within_s
+        try:
+            while not self._connection.poll(min(_SLICE_S, max(0.0, end_s - self._clock.monotonic_s()))):
+                if self._clock.monotonic_s() >= end_s:
+                    raise TimeoutError
+                self._idle()
+            return self._connection.recv_bytes()
+        except (EOFError, ConnectionError):
+            raise self._died() from None
+
+    def _died(self) -> WorkerDied:
+        assert self._process is not None
+        self._process.kill()
+        code = self._process.wait()
+        self.stop()
+        return WorkerDied(code)
+
+
+def main(arguments: list[str]) -> int:
+    """The worker's side: `FD RELEASE [THREADS]`."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    log.configure("worker")
+    from edge.detector.analyse import Analyser  # noqa: PLC0415 - heavy, and the parent never needs it
+    from edge.intake.admit import admit  # noqa: PLC0415
+
+    connection: Connection[Any, Any] = Connection(int(arguments[0]))
+    analyser: Analyser | None = None
+    trouble: Reason | None = None
+    try:
+        analyser = Analyser(Path(arguments[1]), threads=int(arguments[2]) if len(arguments) > 2 else None)
+        analyser.self_test()
+        connection.send_bytes(json.dumps({"model": asdict(analyser.model)}).encode())
+    except ModelError as error:
+        analyser, trouble = None, error.reason
+        connection.send_bytes(json.dumps({"trouble": asdict(trouble)}).encode())
+
+    def do_admit(request: dict[str, Any]) -> None:
+        try:
+            body: dict[str, object] = {"header": asdict(admit(Path(request["path"])))}
+        except Refused as refusal:
+            body = {"refusal": wire.to_dict(NotAnalysed(request["source"], refusal.reason))}
+        connection.send_bytes(json.dumps(body).encode())
+
+    def do_analyse(request: dict[str, Any]) -> None:
+        header = _HEADER.validate_python(request["header"])
+        if analyser is None:
+            assert trouble is not None
+            result = Analysed(NotAnalysed(request["source"], trouble, header.identity.sop_instance_uid), None)
+        else:
+            result = analyser.analyse(
+                Path(request["path"]), header, source=request["source"], all_scores=request["all_scores"]
+            )
+        connection.send_bytes(wire.to_json(result.analysis).encode())
+        connection.send_bytes(result.picture_png or b"")
+
+    tasks: dict[str, Callable[[dict[str, Any]], None]] = {"admit": do_admit, "analyse": do_analyse}
+    while True:
+        try:
+            request = json.loads(connection.recv_bytes())
+        except EOFError:
+            return 0
+        try:
+            tasks[request["do"]](request)
+        except CalcedgeError as error:
+            structlog.get_logger().error("task failed", code=error.reason.code)
+            return os.EX_SOFTWARE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
