@@ -11,9 +11,16 @@ What always holds:
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Protocol
 
 from firmware_bridge.link import EventKey, LinkCounters, LinkReason, LinkState, LinkStatus, ReceivedEvent
+from firmware_bridge.port import Backoff, Port, PortLost, PortOpener, SerialPort
+from firmware_bridge.session import Action, ClosePort, Persist, Send, Session
+from firmware_bridge.states import State
 
 __all__ = [
     "Bridge",
@@ -54,13 +61,112 @@ class Bridge:
     Args:
         port_path: the serial port, or a stable link to it.
         sink: where events and the status go.
+        open_port: how to open it; the real port by default.
     """
 
-    def __init__(self, port_path: str, sink: EventSink) -> None:
+    def __init__(self, port_path: str, sink: EventSink, open_port: PortOpener = SerialPort) -> None:
         self._port_path = port_path
         self._sink = sink
+        self._open_port = open_port
 
     def run(self, stop: threading.Event) -> None:
-        """Runs until `stop` is set; returns within half a second of that, a running `persist` aside."""
-        self._sink.status(LinkStatus(LinkState.DOWN, LinkReason.PORT_ABSENT))
-        stop.wait()
+        """Runs until `stop` is set; returns within half a second of that, a running `persist` aside.
+
+        May be called again after it returned: each run is a session of its own.
+        """
+        run = _Run(self._port_path, self._sink, self._open_port)
+        try:
+            while not stop.is_set():
+                stop.wait(run.turn())
+        finally:
+            run.close()
+
+
+class _Run:
+    """One run: the session, the port while there is one, and what the sink was last told."""
+
+    def __init__(self, path: str, sink: EventSink, open_port: PortOpener) -> None:
+        self._path = path
+        self._sink = sink
+        self._open_port = open_port
+        self._session = Session()
+        self._port: Port | None = None
+        self._backoff = Backoff()
+        self._told: LinkStatus | None = None
+        self._told_ns = 0
+
+    def turn(self) -> float:
+        """Opens the port, or reads it once. Seconds to wait before the next turn: the read itself waits."""
+        wait_s = 0.0
+        try:
+            if self._port is None:
+                self._port = self._open_port(self._path)
+                self._do(self._session.port_opened(_now_ns()))
+            else:
+                data = self._port.read()
+                now_ns = _now_ns()  # of the arrival: a slow sink must not look like a silent unit
+                self._do([*self._session.feed(data, now_ns), *self._session.tick(now_ns)])
+        except PortLost as lost:
+            self.close()
+            self._session.port_lost(lost.reason, _now_ns())
+            wait_s = self._backoff.next_s()
+        self._tell()
+        return wait_s
+
+    def close(self) -> None:
+        """Lets go of the port."""
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+
+    def _do(self, actions: Sequence[Action]) -> None:
+        """Does what the session says. A port that fails on the way does not keep events from becoming durable."""
+        lost: PortLost | None = None
+        todo = deque(actions)
+        while todo:
+            match todo.popleft():
+                case Persist(event):
+                    todo.extend(self._persist(event))
+                case Send(data) if lost is None:
+                    lost = self._write(data)
+                case ClosePort(reason):
+                    lost = lost or PortLost(reason)
+        if lost is not None:
+            raise lost
+        if self._session.state is State.UP:
+            self._backoff.reset()
+
+    def _persist(self, event: ReceivedEvent) -> list[Action]:
+        try:
+            self._sink.persist(event)
+        except NotPersisted:
+            self._session.event_refused(event.key)
+            return []
+        return self._session.event_persisted(event.key)
+
+    def _write(self, data: bytes) -> PortLost | None:
+        assert self._port is not None
+        try:
+            self._port.write(data)
+        except PortLost as lost:
+            return lost
+        return None
+
+    def _tell(self) -> None:
+        now_ns = _now_ns()
+        status = self._session.status()
+        if self._told is None or now_ns - self._told_ns >= _TELL_EVERY_NS or _gist(status) != _gist(self._told):
+            self._told, self._told_ns = status, now_ns
+            self._sink.status(status)
+
+
+def _gist(status: LinkStatus) -> LinkStatus:
+    """What of a status is news at once; the rest can wait for the second."""
+    return replace(status, counters=LinkCounters(), last_heartbeat_ns=None, round_trip_ns=None)
+
+
+def _now_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+_TELL_EVERY_NS: Final = 1_000_000_000

@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from enum import IntEnum
+from io import BytesIO
 from typing import Any, Final, NoReturn, Protocol, get_type_hints
 
 import cbor2
 
-MAX_PAYLOAD: Final = 320
-"""Bytes of CBOR in a frame: the whole frame stays under 371 bytes, where CRC-32 still finds every 4-bit error."""
+from firmware_bridge.frame import MAX_PAYLOAD
 
 _MAX_DEPTH: Final = 8
 
@@ -174,7 +174,7 @@ class Choice:
     def from_wire(self, item: object) -> IntEnum:
         """The name of the number."""
         number = Whole(0, 255).from_wire(item)
-        return self.names(number) if number in set(self.names) else self.names(0)
+        return self.names(number) if number in self.names._value2member_map_ else self.names(0)
 
     def cddl(self) -> str:
         """The name of the enumeration's own rule."""
@@ -262,19 +262,23 @@ def unpack(message: type, payload: bytes) -> Any:
 def _decode_map(payload: bytes) -> dict[Any, Any]:
     if len(payload) > MAX_PAYLOAD:
         raise MessageError(f"{len(payload)} bytes of payload; {MAX_PAYLOAD} is the limit")
+    stream = BytesIO(payload)
     try:
-        items = cbor2.loads(
-            payload,
+        decoder = cbor2.CBORDecoder(
+            stream,
             semantic_decoders=_NO_TAGS,
             tag_hook=_refuse_tag,
             max_depth=_MAX_DEPTH,
             allow_indefinite=False,
             allow_duplicate_keys=False,
         )
+        items = decoder.decode()
     except (cbor2.CBORDecodeError, TypeError) as error:  # TypeError: a key that can't be hashed
         raise MessageError(f"not CBOR: {error}") from None
     if type(items) is not dict or any(type(key) is not int for key in items):  # True would pass for 1
         raise MessageError("not a CBOR map with whole numbers as keys")
+    if stream.tell() != len(payload):
+        raise MessageError("bytes behind the CBOR map")
     return items
 
 

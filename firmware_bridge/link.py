@@ -50,6 +50,7 @@ class LinkReason(StrEnum):
     NONE = "none"
     PORT_ABSENT = "port-absent"
     PORT_BUSY = "port-busy"
+    PORT_DENIED = "port-denied"
     PORT_LOST = "port-lost"
     NO_HELLO = "no-hello"
     SILENT = "silent"

@@ -9,6 +9,7 @@ What always holds: a value of these types that came from `decode` is inside ever
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Any, Final
@@ -317,14 +318,14 @@ def encode(message: Message) -> bytes:
     return pack(message)
 
 
-def decode(type_: int, payload: bytes) -> Any:
-    """The message in a frame of that type: an instance of `Message`.
+def decode(type_: int, payload: bytes, *, known: Mapping[int, type] = TO_HOST | TO_UNIT) -> Any:
+    """The message in a frame of that type: an instance of `Message`. `known` narrows it to one direction.
 
     Raises:
-        UnknownMessage: if this version doesn't know the type.
+        UnknownMessage: if the type is not in `known`.
         MessageError: if the payload breaks a rule of its table.
     """
-    message = TO_HOST.get(type_) or TO_UNIT.get(type_)
+    message = known.get(type_)
     if message is None:
-        raise UnknownMessage(f"type {type_:#04x}")
+        raise UnknownMessage(f"type {type_:#04x} is not known here")
     return unpack(message, payload)

@@ -1,0 +1,398 @@
+"""The host's end of the link: rules only, no I/O, no clock of its own.
+
+The owner tells the session what happened (the port opened or failed, bytes came, time passed, an event is durable)
+and does what it answers: send these bytes, make this event durable, close the port. `states.TABLE` is the whole life
+of a session, one line for each state and input.
+
+    unit                              host
+    HELLO            ------------->
+                     <-------------   TIME_REQ, HELLO_ACK
+    TIME_RSP         ------------->
+    EXPOSURE seq 7   ------------->   Persist(event 7) ... event_persisted(7)
+                     <-------------   EVENT_ACK upto 7
+
+What always holds:
+
+- An event is acknowledged only after `event_persisted` (or when the unit itself says that it no longer holds it).
+- An event is handed out at most once at a time, and never again in one session once it is durable.
+- An event that arrives whole is never dropped for its content: one that can't be read is handed out as a Fault
+  with `FaultCode.UNREADABLE_EVENT` and its bytes, or it would block the unit's ring for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from firmware_bridge.delivery import Delivery, Verdict
+from firmware_bridge.frame import Decoder, Frame, FrameFlag
+from firmware_bridge.frame import encode as encode_frame
+from firmware_bridge.link import EventKey, LinkCounters, LinkReason, LinkState, LinkStatus, ReceivedEvent
+from firmware_bridge.messages import (
+    EVENTS,
+    PROTOCOL,
+    TO_HOST,
+    TYPE_OF,
+    Event,
+    Exposure,
+    Fault,
+    FaultCode,
+    Heartbeat,
+    Hello,
+    HelloAck,
+    Level,
+    Message,
+    MessageError,
+    ReplayReq,
+    StateChange,
+    TimeReq,
+    TimeRsp,
+    UnitState,
+    UnknownMessage,
+    decode,
+    encode,
+)
+from firmware_bridge.states import TABLE, Do, Input, State
+from firmware_bridge.timemap import TimeMap
+
+_MS: Final = 1_000_000
+DEGRADED_AFTER_NS: Final = 2_500 * _MS
+DOWN_AFTER_NS: Final = 5_000 * _MS
+"""Three and five heartbeats missed."""
+_ASK_EVERY_NS: Final = 500 * _MS
+_ASK_AGAIN_NS: Final = 100 * _MS
+_REPLAY_AGAIN_NS: Final = 250 * _MS
+_TIME_EVERY_NS: Final = 980 * _MS
+"""Not a whole second: a unit that does something each second would delay every answer alike."""
+_TIME_AT_FIRST_NS: Final = 60 * _MS
+_TIMES_AT_FIRST: Final = 8
+_NO_SESSION: Final = 0
+_COUNTED: Final = (
+    "bad_message",
+    "unknown_message",
+    "foreign_session",
+    "events_new",
+    "events_repeated",
+    "events_lost",
+    "replays_asked",
+    "sessions",
+    "ports_opened",
+)
+_BOOTS_REMEMBERED: Final = 4
+_TALKING: Final = (State.UP, State.DEGRADED)
+_LINK: Final = {
+    State.CLOSED: LinkState.DOWN,
+    State.GREETING: LinkState.DOWN,
+    State.UP: LinkState.UP,
+    State.DEGRADED: LinkState.DEGRADED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write these bytes to the port."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Make this event durable, then call `event_persisted`; or `event_refused`."""
+
+    event: ReceivedEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePort:
+    """Close the port and open it again."""
+
+    reason: LinkReason
+
+
+Action = Send | Persist | ClosePort
+
+
+@dataclass(slots=True)
+class _Unit:
+    """What is known of the unit in its present boot."""
+
+    hello: Hello
+    delivery: Delivery
+    time: TimeMap
+    state: UnitState | None = None
+    interlock_closed: bool | None = None
+    asked_times: deque[int] = field(default_factory=lambda: deque(maxlen=8))
+    times_asked: int = 0
+
+    @property
+    def session(self) -> int:
+        return self.hello.boot_id & 0xFFFF
+
+
+class Session:
+    """The link to one port. All times are CLOCK_BOOTTIME nanoseconds, given by the owner."""
+
+    def __init__(self) -> None:
+        self._state = State.CLOSED
+        self._reason = LinkReason.PORT_ABSENT
+        self._decoder = Decoder()
+        self._unit: _Unit | None = None
+        self._earlier_times: dict[int, TimeMap] = {}
+        self._counts: dict[str, int] = dict.fromkeys(_COUNTED, 0)
+        self._heard_ns = 0
+        self._heartbeat_ns: int | None = None
+        self._asked_ns = -_ASK_EVERY_NS
+        self._replay_asked_ns = -_REPLAY_AGAIN_NS
+        self._next_time_ns = 0
+        self._sent = 0
+        self._durable = True
+        self._acts: Final[dict[Do, Callable[[Frame | None, Any, int], list[Action]]]] = {
+            Do.NOTHING: self._nothing,
+            Do.GREET: self._greet,
+            Do.WELCOME: self._welcome,
+            Do.REFUSE: self._refuse,
+            Do.LISTEN: self._listen,
+            Do.FOREIGN: self._foreign,
+            Do.FALL_SILENT: self._fall_silent,
+            Do.GIVE_UP: self._give_up,
+        }
+
+    # -- what the owner calls ----------------------------------------------------------------------------------
+
+    def port_opened(self, now_ns: int) -> list[Action]:
+        """The port is open."""
+        self._decoder.reset()
+        self._heard_ns = now_ns
+        self._counts["ports_opened"] += 1
+        return self._step(Input.OPENED, now_ns)
+
+    def port_lost(self, reason: LinkReason, now_ns: int) -> list[Action]:
+        """The port could not be opened, or failed and is closed."""
+        actions = self._step(Input.LOST, now_ns)
+        self._reason = reason
+        return actions
+
+    def feed(self, data: bytes, now_ns: int) -> list[Action]:
+        """Bytes came from the port at `now_ns`."""
+        actions: list[Action] = []
+        for frame in self._decoder.feed(data):
+            if self._state is State.CLOSED:
+                break
+            self._heard_ns = now_ns
+            actions += self._frame(frame, now_ns)
+        return actions
+
+    def tick(self, now_ns: int) -> list[Action]:
+        """Time passed. Call at least every 50 ms."""
+        silent_ns = now_ns - self._heard_ns
+        if silent_ns > DOWN_AFTER_NS:
+            return self._step(Input.SILENT, now_ns)
+        actions = self._step(Input.LATE, now_ns) if silent_ns > DEGRADED_AFTER_NS else []
+        if self._state is State.GREETING and now_ns - self._asked_ns >= _ASK_EVERY_NS:
+            actions += self._ask(now_ns)
+        if self._state in _TALKING and now_ns >= self._next_time_ns:
+            actions += self._ask_time(now_ns)
+        return actions
+
+    def event_persisted(self, key: EventKey) -> list[Action]:
+        """The event with this key is durable: acknowledge it."""
+        self._durable = True
+        unit = self._unit
+        if unit is None or key.device_id != unit.hello.device_id or not unit.delivery.persisted(key.seq, key.boot_id):
+            return []
+        return [self._send(unit.delivery.ack())] if self._state in _TALKING else []
+
+    def event_refused(self, key: EventKey) -> None:
+        """The event could not be made durable: the unit will send it again."""
+        self._durable = False
+        if self._unit is not None and key.device_id == self._unit.hello.device_id:
+            self._unit.delivery.refused(key.seq, key.boot_id)
+
+    @property
+    def state(self) -> State:
+        """Where the session is."""
+        return self._state
+
+    def status(self) -> LinkStatus:
+        """The link now."""
+        unit, seen = self._unit, self._decoder.counters
+        reason = self._reason
+        if self._state is State.UP:
+            reason = LinkReason.NONE if self._durable else LinkReason.NOT_DURABLE
+        return LinkStatus(
+            link=_LINK[self._state],
+            reason=reason,
+            device_id=unit.hello.device_id if unit else None,
+            boot_id=unit.hello.boot_id if unit else None,
+            firmware=unit.hello.firmware if unit else None,
+            capabilities=unit.hello.capabilities if unit else (),
+            unit_state=unit.state if unit else None,
+            interlock_closed=unit.interlock_closed if unit else None,
+            last_heartbeat_ns=self._heartbeat_ns,
+            round_trip_ns=unit.time.best_round_trip_ns if unit else None,
+            counters=LinkCounters(
+                frames_good=seen.good,
+                bad_cobs=seen.bad_cobs,
+                bad_crc=seen.bad_crc,
+                bad_header=seen.bad_header,
+                overlong=seen.overlong,
+                **self._counts,
+            ),
+        )
+
+    # -- the table's actions -----------------------------------------------------------------------------------
+
+    def _nothing(self, _: Frame | None, __: Any, ___: int) -> list[Action]:
+        return []
+
+    def _greet(self, _: Frame | None, __: Any, now_ns: int) -> list[Action]:
+        self._reason = LinkReason.NO_HELLO
+        return self._ask(now_ns)
+
+    def _give_up(self, _: Frame | None, __: Any, ___: int) -> list[Action]:
+        self._reason = LinkReason.SILENT
+        return [ClosePort(LinkReason.SILENT)]
+
+    def _fall_silent(self, _: Frame | None, __: Any, ___: int) -> list[Action]:
+        self._reason = LinkReason.SILENT
+        return []
+
+    def _refuse(self, _: Frame | None, __: Any, ___: int) -> list[Action]:
+        self._reason = LinkReason.INCOMPATIBLE
+        return []
+
+    def _foreign(self, _: Frame | None, __: Any, now_ns: int) -> list[Action]:
+        self._counts["foreign_session"] += 1
+        if self._reason is not LinkReason.INCOMPATIBLE:
+            self._reason = LinkReason.NO_HELLO
+        return self._ask(now_ns) if now_ns - self._asked_ns >= _ASK_AGAIN_NS else []
+
+    def _welcome(self, _: Frame | None, hello: Any, now_ns: int) -> list[Action]:
+        assert isinstance(hello, Hello)
+        unit = self._unit
+        if unit is not None and (unit.hello.device_id, unit.hello.boot_id) == (hello.device_id, hello.boot_id):
+            unit.hello = hello
+            self._counts["events_lost"] += unit.delivery.released(hello.evt_oldest)
+        else:
+            unit = self._unit = self._meet(hello)
+        # The time first: the unit answers in order, so that events of the replay that follows can be mapped.
+        return [*self._ask_time(now_ns), self._send(HelloAck(PROTOCOL, unit.session))]
+
+    def _listen(self, frame: Frame | None, message: Any, now_ns: int) -> list[Action]:
+        unit = self._unit
+        assert frame is not None
+        assert unit is not None
+        match message:
+            case StateChange() | Exposure() | Fault():
+                return self._event(unit, frame, message, now_ns)
+            case Heartbeat():
+                unit.state, unit.interlock_closed = message.state, message.interlock_closed
+                self._heartbeat_ns = now_ns
+                self._counts["events_lost"] += unit.delivery.released(message.evt_oldest)
+                return self._ask_replay(unit, message.evt_newest, now_ns)
+            case TimeRsp() if message.t1 in unit.asked_times:
+                unit.asked_times.remove(message.t1)
+                unit.time.add(sent_ns=message.t1, received_ns=now_ns, rx_tick=message.rx_tick, tx_tick=message.tx_tick)
+        return []
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _step(self, input_: Input, now_ns: int, frame: Frame | None = None, message: Any = None) -> list[Action]:
+        do, self._state = TABLE[self._state, input_]
+        return self._acts[do](frame, message, now_ns)
+
+    def _frame(self, frame: Frame, now_ns: int) -> list[Action]:
+        message = self._read(frame)
+        if isinstance(message, Hello):
+            if not _plausible(message, frame.session):
+                self._counts["bad_message"] += 1
+                return []
+            spoken = message.proto_min <= PROTOCOL <= message.proto_max
+            return self._step(Input.HELLO if spoken else Input.REFUSED, now_ns, frame, message)
+        ours = self._unit is not None and frame.session == self._unit.session
+        return self._step(Input.FRAME if ours else Input.FOREIGN, now_ns, frame, message)
+
+    def _read(self, frame: Frame) -> Any:
+        """The frame's message; for an event that can't be read, a Fault that says so; else None."""
+        try:
+            return decode(frame.type, frame.payload, known=TO_HOST)
+        except MessageError as error:
+            self._counts["unknown_message" if isinstance(error, UnknownMessage) else "bad_message"] += 1
+            if frame.type not in EVENTS and not frame.flags & FrameFlag.ACK_WANTED:
+                return None
+            text = f"event of type {frame.type:#04x} can't be read: {error}"
+            return Fault(0, FaultCode.UNREADABLE_EVENT, Level.ERROR, active=True, text=_printable(text, 120))
+
+    def _meet(self, hello: Hello) -> _Unit:
+        self._counts["sessions"] += 1
+        if self._unit is not None and self._unit.hello.device_id == hello.device_id:
+            self._earlier_times[self._unit.hello.boot_id] = self._unit.time
+            while len(self._earlier_times) > _BOOTS_REMEMBERED:
+                del self._earlier_times[next(iter(self._earlier_times))]
+        else:
+            self._earlier_times.clear()
+        self._heartbeat_ns = None
+        return _Unit(hello, Delivery(hello.evt_oldest), TimeMap(hello.tick_hz))
+
+    def _event(self, unit: _Unit, frame: Frame, message: Event, now_ns: int) -> list[Action]:
+        boot_id = message.boot_id or unit.hello.boot_id
+        verdict = unit.delivery.arrived(frame.seq, boot_id)
+        if verdict is not Verdict.NEW:
+            self._counts["events_repeated"] += 1
+            return [self._send(unit.delivery.ack())] if verdict is Verdict.DURABLE else []
+        self._counts["events_new"] += 1
+        earlier = boot_id != unit.hello.boot_id
+        replayed = earlier or bool(frame.flags & FrameFlag.REPLAY)
+        if isinstance(message, StateChange) and not replayed:
+            unit.state = message.new
+        readable = not isinstance(message, Fault) or message.code is not FaultCode.UNREADABLE_EVENT
+        times = self._earlier_times.get(boot_id) if earlier else unit.time
+        moment_ns = times.host_ns(message.tick) if times and readable else None
+        event = ReceivedEvent(
+            key=EventKey(unit.hello.device_id, boot_id, frame.seq),
+            message=message,
+            device_tick=message.tick,
+            host_monotonic_ns=now_ns if moment_ns is None else moment_ns,
+            mapped=moment_ns is not None,
+            replayed=replayed,
+            payload=frame.payload,
+        )
+        return [Persist(event), *self._ask_replay(unit, frame.seq, now_ns)]
+
+    def _ask(self, now_ns: int) -> list[Action]:
+        """Any frame without the unit's session asks for its HELLO."""
+        self._asked_ns = now_ns
+        return [self._send(TimeReq(now_ns), session=_NO_SESSION)]
+
+    def _ask_time(self, now_ns: int) -> list[Action]:
+        unit = self._unit
+        assert unit is not None
+        unit.asked_times.append(now_ns)
+        unit.times_asked += 1
+        self._next_time_ns = now_ns + (_TIME_AT_FIRST_NS if unit.times_asked <= _TIMES_AT_FIRST else _TIME_EVERY_NS)
+        return [self._send(TimeReq(now_ns))]
+
+    def _ask_replay(self, unit: _Unit, newest: int, now_ns: int) -> list[Action]:
+        first = unit.delivery.first_missing(newest)
+        if first is None or now_ns - self._replay_asked_ns < _REPLAY_AGAIN_NS:
+            return []
+        self._replay_asked_ns = now_ns
+        self._counts["replays_asked"] += 1
+        return [self._send(ReplayReq(first))]
+
+    def _send(self, message: Message, session: int | None = None) -> Send:
+        if session is None:
+            session = self._unit.session if self._unit else _NO_SESSION
+        self._sent = (self._sent + 1) % 2**32
+        return Send(encode_frame(Frame(TYPE_OF[type(message)], 0, session, self._sent, encode(message)), flush=True))
+
+
+def _plausible(hello: Hello, session: int) -> bool:
+    named = hello.boot_id & 0xFFFF
+    return named == session and named != _NO_SESSION and hello.evt_oldest <= hello.evt_newest + 1
+
+
+def _printable(text: str, limit: int) -> str:
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:limit]

@@ -1,0 +1,84 @@
+"""The unit's ticks as moments on our monotonic clock.
+
+Each answered time request gives one sample: the unit's tick half-way through its answer, our clock half-way through
+the round trip (the midpoint rule of NTP, RFC 5905 section 8). Serial adapters delay answers by up to 16 ms, nearly
+always in one direction, so only the quartile with the shortest round trips is believed; a straight line through it
+follows the drift between the two clocks.
+
+What always holds: the map never uses a sample of another boot (make a new one), and a slope that no crystal has
+(beyond `MAX_DRIFT`) is not believed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Final
+
+MAX_DRIFT: Final = 500e-6
+"""Crystals are within 100 ppm of their nominal frequency; a fitted slope beyond this is noise."""
+_KEPT: Final = 64
+_LINE_NEEDS: Final = 6
+_LINE_SPAN_NS: Final = 8_000_000_000
+_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One answered request. `residual_ns` = our clock minus the unit's clock read at its nominal frequency."""
+
+    unit_ns: int
+    residual_ns: int
+    round_trip_ns: int
+
+
+class TimeMap:
+    """Device ticks to CLOCK_BOOTTIME nanoseconds, for one boot of one unit."""
+
+    def __init__(self, tick_hz: int) -> None:
+        self._tick_hz = tick_hz
+        self._samples: deque[Sample] = deque(maxlen=_KEPT)
+        self._line: tuple[int, float, float] | None = None  # unit_ns at its middle, residual there, slope
+
+    def add(self, *, sent_ns: int, received_ns: int, rx_tick: int, tx_tick: int) -> None:
+        """Takes one round trip in; ignores one that can't be (an answer older than its question)."""
+        held_ns = (tx_tick - rx_tick) * _NS // self._tick_hz
+        round_trip_ns = received_ns - sent_ns - held_ns
+        if held_ns < 0 or round_trip_ns < 0:
+            return
+        unit_ns = (rx_tick + tx_tick) * _NS // (2 * self._tick_hz)
+        self._samples.append(Sample(unit_ns, (sent_ns + received_ns) // 2 - unit_ns, round_trip_ns))
+        self._line = None
+
+    @property
+    def best_round_trip_ns(self) -> int | None:
+        """The shortest round trip kept, None before the first."""
+        return min((sample.round_trip_ns for sample in self._samples), default=None)
+
+    def host_ns(self, tick: int) -> int | None:
+        """Our clock when the unit's counter showed `tick`, None before the first sample."""
+        if not self._samples:
+            return None
+        if self._line is None:
+            self._line = self._fit()
+        middle_ns, residual_ns, slope = self._line
+        unit_ns = tick * _NS // self._tick_hz
+        return unit_ns + round(residual_ns + slope * (unit_ns - middle_ns))
+
+    def _fit(self) -> tuple[int, float, float]:
+        by_round_trip = sorted(self._samples, key=lambda sample: sample.round_trip_ns)
+        best = by_round_trip[: max(1, min(len(by_round_trip), max(_LINE_NEEDS, len(by_round_trip) // 4)))]
+        xs = [sample.unit_ns for sample in best]
+        middle = sum(xs) // len(xs)
+        if len(best) >= _LINE_NEEDS and max(xs) - min(xs) >= _LINE_SPAN_NS:
+            base = best[0].residual_ns  # differences stay small enough for floats
+            ys = [sample.residual_ns - base for sample in best]
+            mean_y = fmean(ys)
+            slope = sum((x - middle) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / sum(
+                (x - middle) ** 2 for x in xs
+            )
+            if abs(slope) <= MAX_DRIFT:
+                return middle, base + mean_y, slope
+        few = by_round_trip[:3]
+        return middle, median(sample.residual_ns for sample in few), 0.0
