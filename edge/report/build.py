@@ -1,23 +1,38 @@
-"""Makes all report objects of one analysis. The only door into the package."""
+"""Makes all report objects of one analysis. The only door into the package.
+
+highdicom takes most of a second to load; `warm_up` lets a process do that before the first image waits for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from edge.clock import Stamp
 from edge.errors import ReportError
+from edge.report.capture import secondary_capture
 from edge.report.device import DeviceId
-from edge.types import Analysis, ReportObject
+from edge.report.document import Setting, to_bytes
+from edge.report.header import Source, read_source
+from edge.report.overlay import overlay
+from edge.report.verify import verify
+from edge.types import Analysis, ReportKind, ReportObject
+from edge.wire import to_json
 
-__all__ = ["DeviceId", "make_reports"]
+__all__ = ["DeviceId", "make_reports", "warm_up"]
 
 
 def new_uid() -> str:
     """A fresh UUID-derived UID (PS3.5 B.2)."""
     return str(generate_uid(prefix=None))
+
+
+def warm_up() -> None:
+    """Loads what the first report needs."""
+    import edge.report.structured  # noqa: F401, PLC0415 - brings highdicom: not before a report is near
 
 
 def make_reports(
@@ -31,6 +46,8 @@ def make_reports(
 ) -> tuple[ReportObject, ...]:
     """The structured report and the overlay picture of one analysis, each read back and compared with `source`.
 
+    The same arguments give the same bytes.
+
     Args:
         source: the DICOM object as received. It is read, never changed.
         analysis: what the detector said of it.
@@ -40,10 +57,32 @@ def make_reports(
         uid: where new UIDs come from.
 
     Raises:
-        ReportError: `missing-identity` when the source has no study or instance UID, `report-mismatch` when an
-            object read back differs from its source, `report-failed` for anything else that stops the report.
+        ReportError: `missing-identity` when the source lacks a UID, `report-mismatch` when the analysis is of
+            another image or an object read back differs from its source, `report-failed` when the source's header
+            or the picture can't be read.
     """
-    raise ReportError(
-        "report-failed",
-        f"{source.name}: not built yet {analysis.outcome} {picture_png is None} {made_at.iso} {device.model} {uid}",
+    from edge.report.structured import structured_report  # noqa: PLC0415 - see warm_up
+
+    header = read_source(source)
+    setting = Setting(header, made_at, device, uid, _character_set(header, analysis, device))
+    try:
+        picture = overlay(analysis, picture_png, made_at=made_at, device=device)
+    except OSError as error:
+        raise ReportError("report-failed", "the picture can't be read") from error
+    made: tuple[tuple[ReportKind, Dataset], ...] = (
+        ("structured-report", structured_report(setting, analysis)),
+        ("overlay", secondary_capture(setting, analysis, picture)),
     )
+    return tuple(_verified(kind, ds, source, analysis) for kind, ds in made)
+
+
+def _verified(kind: ReportKind, ds: Dataset, source: Path, analysis: Analysis) -> ReportObject:
+    content = to_bytes(ds)
+    verify(kind, content, source, analysis)
+    return ReportObject(kind, str(ds.SOPClassUID), str(ds.SOPInstanceUID), content)
+
+
+def _character_set(header: Source, analysis: Analysis, device: DeviceId) -> str | None:
+    """UTF-8 when any text that will be written is beyond ASCII, otherwise none is stated."""
+    ours = (to_json(analysis), device.manufacturer, device.model, device.serial, device.software_version)
+    return header.character_set if all(text.isascii() for text in ours) else "ISO_IR 192"

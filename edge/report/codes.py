@@ -40,6 +40,7 @@ IMAGE_LIBRARY: Final = Code("111028", "DCM", "Image Library")
 IMAGE_LIBRARY_GROUP: Final = Code("126200", "DCM", "Image Library Group")
 SOURCE: Final = Code("260753009", "SCT", "Source")
 MODALITY: Final = Code("121139", "DCM", "Modality")
+SOURCE_FOR_PROCESSING: Final = Code("121322", "DCM", "Source image for image processing operation")
 ROWS: Final = Code("110910", "DCM", "Pixel Data Rows")
 COLUMNS: Final = Code("110911", "DCM", "Pixel Data Columns")
 

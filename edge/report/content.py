@@ -1,7 +1,8 @@
 """The content tree of the structured report: TID 1500 with highdicom's templates (PS3.16 annex A).
 
-One image-level group says what became of the analysis and by which model. Each hand, region, joint and tuft has a
-group with its measures; each lesion has one with its outline on the image. What people read stands as text under
+One image-level group says what became of the analysis and by which model. Each hand has a group with its measures,
+and so has each calcified region and each joint and tuft that was measured; each lesion has one with its outline on
+the image. What people read stands as text under
 Qualitative Evaluations (TID 1500 row 12).
 """
 
@@ -75,6 +76,8 @@ class Content:
         burden = _number(codes.BURDEN_HAND, hand.burden_index, codes.NO_UNITS)
         yield self._group(f"{label}-HAND", _site(codes.HAND, hand.side), [burden])
         for name, region in hand.regions.items():
+            if region.calcified_mm2 <= 0:  # forty groups of zeros would hide the few that matter
+                continue
             yield self._group(f"{label}-{name}", _site(codes.site(name), hand.side, name), _region(region))
         for name, joint in hand.joints.items():
             if measures := _joint(joint):
@@ -220,7 +223,7 @@ def _site(structure: Code, side: Side, part: str | None = None) -> sr.FindingSit
 
 def _algorithm(model: ModelId | None, device: DeviceId) -> sr.AlgorithmIdentification:
     if model is None:
-        return sr.AlgorithmIdentification("calcedge", device.software_version, ["no model was run"])
+        return sr.AlgorithmIdentification("calcedge", device.software_version, ["model not stated"])
     thresholds = {"possible": model.possible_threshold, "definite": model.definite_threshold}
     return sr.AlgorithmIdentification(
         model.name,

@@ -6,6 +6,7 @@ as its equipment. Attributes that the standard wants present (type 2) are presen
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
@@ -35,7 +36,6 @@ _ALWAYS: Final = (
     "ReferringPhysicianName",
 )
 _WHERE_STATED: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription", "TimezoneOffsetFromUTC")
-_TEXT_VRS: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,32 @@ class Place:
     modality: str
 
 
-def new_object(source: Source, place: Place, made_at: Stamp, device: DeviceId) -> Dataset:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all objects of one report share: the source, the moment, the appliance, where UIDs come from.
+
+    `character_set` is None when every text that is written is ASCII.
+    """
+
+    source: Source
+    made_at: Stamp
+    device: DeviceId
+    uid: Callable[[], str]
+    character_set: str | None
+
+
+def new_object(setting: Setting, place: Place) -> Dataset:
     """A dataset with patient, study, series, equipment and SOP common modules filled in (PS3.3 C.7, C.12)."""
+    source, device = setting.source, setting.device
     ds = Dataset()
+    if setting.character_set:
+        ds.SpecificCharacterSet = setting.character_set
     for keyword in _ALWAYS:
         setattr(ds, keyword, source[keyword])
     for keyword in _WHERE_STATED:
         if source[keyword]:
             setattr(ds, keyword, source[keyword])
-    moment = local_time(source, made_at)
+    moment = local_time(source, setting.made_at)
     ds.SOPClassUID = place.sop_class_uid
     ds.SOPInstanceUID = place.sop_instance_uid
     ds.SeriesInstanceUID = place.series_instance_uid
@@ -94,9 +111,7 @@ def utc_dicom(made_at: Stamp) -> str:
 
 
 def to_bytes(ds: Dataset) -> bytes:
-    """The object as a DICOM file: explicit VR little endian; UTF-8 when any text in it is beyond ASCII."""
-    if any(_beyond_ascii(element.value) for element in ds.iterall() if element.VR in _TEXT_VRS):
-        ds.SpecificCharacterSet = "ISO_IR 192"
+    """The object as a DICOM file, explicit VR little endian."""
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
@@ -106,7 +121,3 @@ def to_bytes(ds: Dataset) -> bytes:
     buffer = BytesIO()
     dcmwrite(buffer, ds, enforce_file_format=True)
     return buffer.getvalue()
-
-
-def _beyond_ascii(value: object) -> bool:
-    return not str(value or "").isascii()

@@ -126,14 +126,13 @@ def read_source(path: Path) -> Source:
     stated = stated_character_sets(dataset)
     notes: list[str] = []
     text: dict[str, str] = {}
-    for keyword, rule in _RULES.items():
+    for keyword in _RULES:
         value, as_stated = decode(raw_value(dataset, keyword), stated)
-        fit = rule(value.strip()) if value else ""
-        if fit is None:
+        text[keyword] = fit(keyword, value)
+        if value.strip() and not text[keyword]:
             notes.append(f"{keyword} as received is not a valid value and is left empty.")
         if not as_stated:
             notes.append(f"{keyword} is not valid in the character set that the image states; it was read by rule.")
-        text[keyword] = fit or ""
     for keyword in _NEEDED:
         if not text[keyword]:
             raise ReportError("missing-identity", keyword)
@@ -144,6 +143,12 @@ def read_source(path: Path) -> Source:
         _number(dataset, "Columns"),
         tuple(notes),
     )
+
+
+def fit(keyword: str, value: str) -> str:
+    """`value` as it may be written: without padding, and empty when the standard does not allow it for `keyword`."""
+    value = value.strip()
+    return (_RULES[keyword](value) or "") if value else ""
 
 
 def read_header(path: Path) -> Dataset:

@@ -6,32 +6,25 @@ looked). The source image is the evidence; the study is the source's own, the se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
-from edge.clock import Stamp
 from edge.report import codes
 from edge.report.content import Content
 from edge.report.device import DeviceId
-from edge.report.document import Place, new_object, utc_dicom
+from edge.report.document import Place, Setting, new_object, utc_dicom
 from edge.report.header import Source
 from edge.types import Analysis
 
 SERIES_NUMBER: Final = 9801
 
 
-def structured_report(
-    source: Source,
-    analysis: Analysis,
-    *,
-    made_at: Stamp,
-    device: DeviceId,
-    uid: Callable[[], str],
-) -> Dataset:
+def structured_report(setting: Setting, analysis: Analysis) -> Dataset:
     """The report as a dataset. UIDs are taken in order: series, instance, then one for each group."""
+    source, device, uid = setting.source, setting.device, setting.uid
     place = Place(
         sop_class_uid=Comprehensive3DSRStorage,
         series_instance_uid=uid(),
@@ -40,7 +33,7 @@ def structured_report(
         series_description=f"calcedge {device.software_version} report (unverified)",
         modality="SR",
     )
-    ds = new_object(source, place, made_at, device)
+    ds = new_object(setting, place)
     ds.CompletionFlag = "COMPLETE"
     ds.VerificationFlag = "UNVERIFIED"
     ds.PreliminaryFlag = "FINAL"
@@ -52,7 +45,7 @@ def structured_report(
     ds.CodingSchemeIdentificationSequence = [_private_scheme(device)]
     for element in Content(source, analysis, device, uid).root():
         ds.add(element)
-    ds.ObservationDateTime = utc_dicom(made_at)
+    ds.ObservationDateTime = utc_dicom(setting.made_at)
     return ds
 
 

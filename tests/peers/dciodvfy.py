@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the validator said. `kind` is what it took the object for: a validator that recognised nothing judged nothing."""
+    """What the validator said. `kind` is what it took the object for: had it recognised nothing, it judged nothing."""
 
     kind: str
     errors: tuple[str, ...]
@@ -24,7 +24,9 @@ def judge(content: bytes, folder: Path) -> Verdict:
     """
     path = folder / "judged.dcm"
     path.write_bytes(content)
-    done = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False, errors="replace", timeout=60)
+    done = subprocess.run(
+        ["dciodvfy", str(path)], capture_output=True, text=True, check=False, errors="replace", timeout=60
+    )
     assert done.returncode in (0, 1), done
     kinds, errors, warnings = [], [], []
     for line in (done.stderr + done.stdout).splitlines():

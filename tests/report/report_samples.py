@@ -1,4 +1,4 @@
-"""Sources and analyses for the report tests: small synthetic films with the headers that units write, and findings by hand."""
+"""Sources and analyses for the report tests: synthetic films with headers as units write them, findings by hand."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class Uids:
         self.count = 0
 
     def __call__(self) -> str:
+        """The next UID."""
         self.count += 1
         return f"2.25.{1000 + self.count}"
 
@@ -58,7 +59,7 @@ def film(rows: int = ROWS, columns: int = COLUMNS) -> np.ndarray[Any, np.dtype[n
     """A grey ramp with a bright blob: enough for a picture test."""
     y, x = np.mgrid[0:rows, 0:columns]
     grey = 40 + 120 * np.exp(-(((x - columns / 2) / (columns / 3)) ** 2) - ((y - rows / 2) / (rows / 2)) ** 2)
-    return grey.astype(np.uint8)
+    return np.asarray(grey, dtype=np.uint8)
 
 
 def png(pixels: np.ndarray[Any, Any] | None = None) -> bytes:
@@ -150,7 +151,9 @@ def findings(**values: Any) -> Findings:
         "hands": (hand(),),
         "lesions": (
             lesion(1, "DP2", 210, 110),
-            lesion(2, "DP1", 90, 260, score=0.41, certainty="possible", type="amorphous", distribution="single", bodies=1),
+            lesion(
+                2, "DP1", 90, 260, score=0.41, certainty="possible", type="amorphous", distribution="single", bodies=1
+            ),
             lesion(3, "DP2", 240, 130, score=0.75, type="plate"),
             lesion(4, "CARPUS", 220, 520, score=0.12, certainty="below"),
         ),

@@ -1,0 +1,134 @@
+"""Nothing leaves unread: an object is parsed from its own bytes and held against its source and its analysis.
+
+A result of one image under another's identity is the worst thing this package could do. So the source's header is
+read again from the file, not taken from what the object was made with, and each value of the report is compared
+with the analysis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage
+
+from edge.errors import ReportError
+from edge.report.charset import decode
+from edge.report.header import fit, raw_value, read_header, stated_character_sets
+from edge.report.readback import Group, groups_expected, groups_of
+from edge.types import Analysis, ReportKind
+
+_IDENTITY: Final = (
+    "PatientID",
+    "PatientName",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
+    "StudyID",
+    "StudyDate",
+    "AccessionNumber",
+)
+_CLASSES: Final[dict[ReportKind, str]] = {
+    "structured-report": Comprehensive3DSRStorage,
+    "overlay": SecondaryCaptureImageStorage,
+}
+_HALF_UNIT: Final = 0.5e-4
+"""Measured values are written with four decimals."""
+_OUTLINE_TOLERANCE: Final = 1e-3
+"""Outlines are 32-bit floats (VR FL): exact to a thousandth of a pixel on any film."""
+
+
+def verify(kind: ReportKind, content: bytes, source: Path, analysis: Analysis) -> None:
+    """Compares one finished object with the image it is about.
+
+    Raises:
+        ReportError: `report-mismatch` at the first difference. The detail names the attribute, never its value.
+    """
+    received = read_header(source)
+    if analysis.sop_instance_uid not in (None, _text(received, "SOPInstanceUID")):
+        raise _mismatch("the analysis is of another image")
+    try:
+        ds = dcmread(BytesIO(content))
+        _same_identity(ds, received)
+        _new_series(ds, received, kind)
+        if kind == "overlay":
+            _whole_picture(ds)
+        else:
+            _same_values(ds, analysis)
+    except (AttributeError, EOFError, IndexError, KeyError, OSError, TypeError, ValueError) as error:
+        raise _mismatch(f"it can't be read back: {type(error).__name__}") from error
+
+
+def _same_identity(ds: Dataset, received: Dataset) -> None:
+    for keyword in _IDENTITY:
+        if _text(ds, keyword) != fit(keyword, _text(received, keyword)):
+            raise _mismatch(keyword)
+    about = _text(received, "SOPInstanceUID")
+    references = set(_references(ds))
+    if references - {about} or (not references and "Rows" in received):
+        raise _mismatch("the image it refers to")
+
+
+def _new_series(ds: Dataset, received: Dataset, kind: ReportKind) -> None:
+    if str(ds.SOPClassUID) != _CLASSES[kind]:
+        raise _mismatch("SOPClassUID")
+    if ds.file_meta.MediaStorageSOPInstanceUID != ds.SOPInstanceUID:
+        raise _mismatch("MediaStorageSOPInstanceUID")
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
+        if not _text(ds, keyword) or _text(ds, keyword) == _text(received, keyword):
+            raise _mismatch(keyword)
+
+
+def _whole_picture(ds: Dataset) -> None:
+    expected = ds.Rows * ds.Columns * ds.SamplesPerPixel
+    if len(ds.PixelData) != expected + expected % 2:
+        raise _mismatch("PixelData")
+
+
+def _same_values(ds: Dataset, analysis: Analysis) -> None:
+    if ds.VerificationFlag != "UNVERIFIED":
+        raise _mismatch("VerificationFlag")
+    found, expected = groups_of(ds), groups_expected(analysis)
+    if [group.name for group in found] != [group.name for group in expected]:
+        raise _mismatch("the findings listed")
+    for one, other in zip(found, expected, strict=True):
+        if difference := _difference(one, other):
+            raise _mismatch(f"{difference} of {other.name}")
+
+
+def _difference(found: Group, expected: Group) -> str | None:
+    """What differs between a group as read back and as the analysis demands it, or None."""
+    if found.numbers.keys() != expected.numbers.keys():
+        return "the measures"
+    for key, (value, unit) in expected.numbers.items():
+        said, said_unit = found.numbers[key]
+        if said_unit != unit or not abs(said - value) <= _HALF_UNIT:  # "not <=": a NaN is a difference
+            return key[0]
+    if dict(found.codes) != dict(expected.codes):
+        return "the codes"
+    if found.site != expected.site:
+        return "the place"
+    pairs = zip(found.outline, expected.outline, strict=False)
+    if len(found.outline) != len(expected.outline) or not all(abs(a - b) <= _OUTLINE_TOLERANCE for a, b in pairs):
+        return "the outline"
+    return None
+
+
+def _references(ds: Dataset) -> Iterator[str]:
+    """Every instance UID that the object refers to, wherever it stands."""
+    for element in ds.iterall():
+        if element.keyword == "ReferencedSOPInstanceUID":
+            yield str(element.value)
+
+
+def _text(ds: Dataset, keyword: str) -> str:
+    return decode(raw_value(ds, keyword), stated_character_sets(ds))[0].strip()
+
+
+def _mismatch(what: str) -> ReportError:
+    return ReportError("report-mismatch", what)
