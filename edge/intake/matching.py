@@ -5,7 +5,7 @@ wrong by an hour. What always holds: an exposure is given to one image at most; 
 out, the answer is *ambiguous* and names the candidates. A match is information for people; no analysis waits for it.
 
 Evidence, in the order of its worth: technique (kV, mAs) within the rounding of the DICOM tags; the time of
-acquisition, once the offset between the image's clock and ours is known from past matches; the time of arrival,
+acquisition, once enough images consent on the offset between their clock and ours; the time of arrival,
 which only bounds. A silent header is neutral: it never counts against a candidate, and never for it.
 """
 
@@ -24,8 +24,8 @@ ADVANCE_S: Final = 2.0
 """By how much an exposure's time may lie after the image's arrival: the error of an unmapped device time."""
 _MAX_DEVIATIONS: Final = 3.0
 _MARGIN: Final = 4.0
-_MIN_PAST: Final = 5
-_MAX_SPREAD_S: Final = 5.0
+_LEAST_CONSENT: Final = 5
+_CONSENT_S: Final = 4.0
 _LEAST_SIGMA_S: Final = 1.0
 
 
@@ -49,7 +49,7 @@ class ExposureClue:
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """How far the image's clock is ahead of ours, from past matches; `sigma_s` is its uncertainty."""
+    """How far the image's clock is ahead of ours, by consent; `sigma_s` is its uncertainty."""
 
     ahead_s: float
     sigma_s: float
@@ -81,7 +81,7 @@ def match(image: ImageClue, exposures: Sequence[ExposureClue], offset: Offset | 
     """Judges one image against the unclaimed exposures."""
     scored = []
     for exposure in exposures:
-        if not -ADVANCE_S <= image.arrived_s - exposure.at_s <= WINDOW_S:
+        if not _could_be(image, exposure):
             continue
         deviations = _technique_deviations(image.technique, exposure.technique)
         if offset is not None and image.acquired_s is not None:
@@ -99,19 +99,47 @@ def match(image: ImageClue, exposures: Sequence[ExposureClue], offset: Offset | 
     return Ambiguous(tuple(exposure_id for *_, exposure_id in scored))
 
 
-def clock_offset(pairs: Sequence[tuple[float, float]]) -> Offset | None:
-    """The offset between the image's clock and ours, from past (acquired, exposed) times in seconds.
+def clock_offset(images: Sequence[ImageClue], exposures: Sequence[ExposureClue]) -> Offset | None:
+    """The offset between the images' clock and ours, by consent: the one that explains most images at once.
 
-    None while there are fewer than five, or they disagree by more than five seconds: a clock that was set.
+    Every image is held against every exposure that could have made it; the true pairs all show the same offset, the
+    false ones scatter. None while fewer than five images consent, or another offset explains half as many.
     """
-    if len(pairs) < _MIN_PAST:
+    offers = [
+        (image.acquired_s - exposure.at_s, number)
+        for number, image in enumerate(images)
+        if image.acquired_s is not None
+        for exposure in exposures
+        if _could_be(image, exposure)
+    ]
+    offers.sort()
+    best = _consenting(offers)
+    if len({number for _, number in best}) < _LEAST_CONSENT:
         return None
-    differences = [acquired - exposed for acquired, exposed in pairs]
-    middle = median(differences)
-    spread = median(abs(difference - middle) for difference in differences)
-    if spread > _MAX_SPREAD_S:
+    centre = median(offer for offer, _ in best)
+    rest = [(offer, number) for offer, number in offers if abs(offer - centre) > 2 * _CONSENT_S]
+    if 2 * len({number for _, number in _consenting(rest)}) > len({number for _, number in best}):
         return None
-    return Offset(middle, max(_LEAST_SIGMA_S, 1.5 * spread))
+    spread = median(abs(offer - centre) for offer, _ in best)
+    return Offset(centre, max(_LEAST_SIGMA_S, 1.5 * spread))
+
+
+def _consenting(offers: Sequence[tuple[float, int]]) -> Sequence[tuple[float, int]]:
+    """The run of sorted offers within `_CONSENT_S` of its first that speaks for most images."""
+    best: Sequence[tuple[float, int]] = ()
+    most = end = 0
+    for start, (first, _) in enumerate(offers):
+        while end < len(offers) and offers[end][0] - first <= _CONSENT_S:
+            end += 1
+        if (count := len({number for _, number in offers[start:end]})) > most:
+            best, most = offers[start:end], count
+    return best
+
+
+def _could_be(image: ImageClue, exposure: ExposureClue) -> bool:
+    if not -ADVANCE_S <= image.arrived_s - exposure.at_s <= WINDOW_S:
+        return False
+    return all(d <= _MAX_DEVIATIONS for d in _technique_deviations(image.technique, exposure.technique))
 
 
 def _technique_deviations(image: Technique, exposure: Technique) -> list[float]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edge.store.images import Image, Match
 
 ACTOR: Final = "intake"
-_PAST: Final = 15
+_PAST: Final = 30
 
 
 def pair(store: Store) -> int:
@@ -35,8 +35,9 @@ def pair(store: Store) -> int:
 
 
 def _judge(store: Store, image: Image) -> bool:
+    since_ns = image.received_ns - int(matching.WINDOW_S * 1e9)
     with store.transaction() as tx:
-        free = [_exposure_clue(e) for e in exposures.unclaimed(tx, image.received_boot)]
+        free = [_exposure_clue(e) for e in exposures.unclaimed(tx, image.received_boot, since_ns)]
         verdict = matching.match(_image_clue(image), free, _offset(tx, image.received_boot))
         word: Match = "unmatched"
         exposure_id: int | None = None
@@ -54,12 +55,12 @@ def _judge(store: Store, image: Image) -> bool:
 
 
 def _offset(connection: sqlite3.Connection, boot: str) -> matching.Offset | None:
-    pairs = []
-    for image, exposure_ns in images.latest_matched(connection, boot, _PAST):
-        acquired_s = _acquired_s(image)
-        if acquired_s is not None:
-            pairs.append((acquired_s, exposure_ns / 1e9))
-    return matching.clock_offset(pairs)
+    past = [_image_clue(image) for image in images.of_boot(connection, boot, _PAST)]
+    if not past:
+        return None
+    since_ns = int((min(image.arrived_s for image in past) - matching.WINDOW_S) * 1e9)
+    told = [_exposure_clue(exposure) for exposure in exposures.of_boot(connection, boot, since_ns)]
+    return matching.clock_offset(past, told)
 
 
 def _image_clue(image: Image) -> ImageClue:

@@ -94,6 +94,14 @@ def unclaimed(connection: sqlite3.Connection, boot: str, since_ns: int) -> list[
     return [_exposure(row) for row in rows]
 
 
+def of_boot(connection: sqlite3.Connection, boot: str, since_ns: int) -> list[Exposure]:
+    """Exposures of a boot since then, claimed or not, in the order of their time."""
+    rows = connection.execute(
+        "SELECT * FROM exposures WHERE at_boot = ? AND at_ns >= ? ORDER BY at_ns, id", (boot, since_ns)
+    )
+    return [_exposure(row) for row in rows]
+
+
 def _exposure(row: sqlite3.Row) -> Exposure:
     return Exposure(
         row["id"], row["device_id"], row["device_boot"], row["seq"], row["kvp"], row["tube_current_ma"],

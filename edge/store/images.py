@@ -165,14 +165,12 @@ def to_match(connection: sqlite3.Connection, boot: str, since_ns: int) -> list[I
     return [_image(row) for row in rows]
 
 
-def latest_matched(connection: sqlite3.Connection, boot: str, limit: int) -> list[tuple[Image, int]]:
-    """The newest matched images of a boot, each with the monotonic time of its exposure."""
+def of_boot(connection: sqlite3.Connection, boot: str, limit: int) -> list[Image]:
+    """The newest images past admission that were received in a boot of this machine, newest first."""
     rows = connection.execute(
-        """SELECT images.*, exposures.at_ns FROM images JOIN exposures ON exposures.id = exposure_id
-           WHERE match = 'matched' AND received_boot = ? AND at_boot = received_boot ORDER BY images.id DESC LIMIT ?""",
-        (boot, limit),
+        "SELECT * FROM images WHERE state != 'received' AND received_boot = ? ORDER BY id DESC LIMIT ?", (boot, limit)
     )
-    return [(_image(row), int(row["at_ns"])) for row in rows]
+    return [_image(row) for row in rows]
 
 
 def latest(connection: sqlite3.Connection, limit: int = 20, before_id: int | None = None) -> list[Image]:
