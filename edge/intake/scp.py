@@ -46,10 +46,7 @@ class StoreScp:
         self._reception = reception
         self._objects = objects
         self._server: ThreadedAssociationServer | None = None
-        # The library writes streamed data sets where the standard library puts temporary files: beside the objects,
-        # so that a finished one becomes an object by a rename.
-        _config.STORE_RECV_CHUNKED_DATASET = True
-        tempfile.tempdir = str(objects.incoming)
+        self._tempdir_before = tempfile.tempdir
         objects.sweep_incoming(_TEMPORARY)
 
     def __enter__(self) -> Self:
@@ -58,6 +55,10 @@ class StoreScp:
         Raises:
             CalcedgeError: `port-in-use`.
         """
+        # The library writes streamed data sets where the standard library puts temporary files: beside the objects,
+        # so that a finished one becomes an object by a rename.
+        _config.STORE_RECV_CHUNKED_DATASET = True
+        tempfile.tempdir = str(self._objects.incoming)
         node = AE(ae_title=self._settings.title)
         node.maximum_associations = self._settings.max_associations
         node.maximum_pdu_size = _MAX_PDU
@@ -74,6 +75,7 @@ class StoreScp:
                 evt_handlers=[(evt.EVT_C_STORE, self._store), (evt.EVT_CONN_CLOSE, self._closed)],
             )
         except OSError as error:
+            tempfile.tempdir = self._tempdir_before
             raise CalcedgeError("port-in-use", f"{self._settings.host}:{self._settings.port}") from error
         return self
 
@@ -81,6 +83,7 @@ class StoreScp:
         """Stops listening; associations in progress are aborted: what was not acknowledged is sent again."""
         if self._server:
             self._server.shutdown()
+        tempfile.tempdir = self._tempdir_before
 
     @property
     def associations(self) -> int:

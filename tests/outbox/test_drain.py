@@ -1,0 +1,222 @@
+"""The outbox against a folder, a scripted archive and Orthanc: each object arrives once, or is held with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from edge.clock import Stamp, SystemClock
+from edge.config import DicomDestination
+from edge.outbox.archive import Archive
+from edge.outbox.destination import Destination
+from edge.outbox.drain import Drain
+from edge.outbox.folder import Folder
+from edge.store import Store, events, images, parcels
+from edge.store.objects import digest
+from edge.store.parcels import Item, Parcel, ParcelState
+from tests.peers.archive import ScriptedArchive
+from tests.peers.films import film
+from tests.peers.orthanc import Orthanc
+from tests.peers.waiting import wait_for
+
+
+class FastClock(SystemClock):
+    """The machine's clock, put forward at will."""
+
+    ahead_s = 0.0
+
+    def now(self) -> Stamp:
+        stamp = super().now()
+        ahead = timedelta(seconds=self.ahead_s)
+        return replace(stamp, utc=stamp.utc + ahead, monotonic_ns=stamp.monotonic_ns + int(self.ahead_s * 1e9))
+
+
+@pytest.fixture
+def clock() -> FastClock:
+    return FastClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: FastClock) -> Store:
+    return Store.open(tmp_path / "store", clock)
+
+
+def _queue(store: Store, name: str, *datasets: Dataset) -> None:
+    for dataset in datasets:
+        buffer = BytesIO()
+        dataset.save_as(buffer, enforce_file_format=True)
+        stored = store.objects.put(buffer.getvalue())
+        found = digest(store.objects.path(stored))
+        item = Item("original", stored, str(dataset.SOPClassUID), str(dataset.SOPInstanceUID))
+        with store.transaction() as tx:
+            image_id, _ = images.add(tx, found, "folder", None, store.clock.now())
+            parcels.add(tx, image_id, name, item, store.clock.now())
+
+
+def _parcels(store: Store) -> list[Parcel]:
+    with store.read() as connection:
+        return [p for image in reversed(images.latest(connection, 100)) for p in parcels.of_image(connection, image.id)]
+
+
+def _states(store: Store) -> list[str]:
+    return [parcel.state.value for parcel in _parcels(store)]
+
+
+def _archive(port: int, **settings: object) -> Archive:
+    return Archive(
+        DicomDestination.model_validate(
+            {"type": "dicom", "name": "archive", "title": "ARCHIVE", "host": "127.0.0.1", "port": port, **settings}
+        )
+    )
+
+
+def _settle(drain: Drain) -> None:
+    while drain.step():
+        pass
+
+
+def test_a_folder_gets_each_object_once_and_whole(store: Store, tmp_path: Path) -> None:
+    _queue(store, "usb", film(1), film(2))
+    drain = Drain(store, Folder("usb", tmp_path / "usb"))
+    _settle(drain)
+    assert _states(store) == ["confirmed", "confirmed"]
+    delivered = sorted((tmp_path / "usb").iterdir())
+    assert sorted(dcmread(path).SOPInstanceUID for path in delivered) == sorted(
+        [film(1).SOPInstanceUID, film(2).SOPInstanceUID]
+    )
+    with store.read() as connection:
+        assert {event.what for event in events.latest(connection)} == {"parcel-sent", "parcel-confirmed"}
+
+
+def test_a_drive_that_is_away_is_waited_for(store: Store, clock: FastClock, tmp_path: Path) -> None:
+    (tmp_path / "usb").write_text("not a folder", encoding="ascii")
+    _queue(store, "usb", film(1))
+    drain = Drain(store, Folder("usb", tmp_path / "usb"))
+    for _ in range(4):
+        assert drain.step()
+        assert not drain.step()  # not due before its time
+        clock.ahead_s += 400
+    (parcel,) = _parcels(store)
+    assert (parcel.state, parcel.reason, parcel.attempts) == (ParcelState.QUEUED, "destination-folder", 4)
+    assert drain.reach.reachable is False
+    with store.read() as connection:
+        assert [event.what for event in events.latest(connection)] == ["parcel-delayed"]  # told once
+    (tmp_path / "usb").unlink()
+    _settle(drain)
+    assert _states(store) == ["confirmed"]
+
+
+@pytest.mark.requirement("nothing lost")
+def test_each_status_leads_where_the_table_says(store: Store, clock: FastClock, free_port: Callable[[], int]) -> None:
+    port = free_port()
+    archive = ScriptedArchive(script=[0x0000, 0xA700, 0xC000, 0xB007, 0x0111])
+    _queue(store, "archive", *(film(n) for n in range(5)))
+    drain = Drain(store, _archive(port))
+    with archive.listening(port):
+        _settle(drain)
+        assert _states(store) == ["confirmed", "queued", "held", "confirmed", "confirmed"]
+        assert [p.reason for p in _parcels(store)] == [None, "destination-busy", "destination-rejected", None, None]
+        clock.ahead_s += 10
+        _settle(drain)
+    assert _states(store) == ["confirmed", "confirmed", "held", "confirmed", "confirmed"]
+    assert sorted(archive.stored) == sorted(str(film(n).SOPInstanceUID) for n in (0, 1, 3, 4))
+
+
+@pytest.mark.requirement("nothing lost")
+def test_an_archive_that_breaks_off_loses_nothing(store: Store, clock: FastClock, free_port: Callable[[], int]) -> None:
+    port = free_port()
+    archive = ScriptedArchive(script=[0x0000, "abort"])
+    _queue(store, "archive", *(film(n) for n in range(4)))
+    drain = Drain(store, _archive(port))
+    with archive.listening(port):
+        _settle(drain)
+        assert _states(store) == ["confirmed", "queued", "queued", "queued"]
+        clock.ahead_s += 10
+        _settle(drain)
+    assert _states(store) == ["confirmed"] * 4
+    assert sorted(archive.stored) == sorted(str(film(n).SOPInstanceUID) for n in range(4))
+
+
+def test_an_archive_that_can_t_be_asked_leaves_parcels_at_sent(store: Store, free_port: Callable[[], int]) -> None:
+    port = free_port()
+    archive = ScriptedArchive(finds=False)
+    _queue(store, "archive", film(1))
+    with archive.listening(port):
+        _settle(Drain(store, _archive(port)))
+    assert _states(store) == ["sent"]
+
+
+def test_an_archive_that_took_it_but_does_not_show_it_gets_it_again(
+    store: Store, clock: FastClock, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
+    archive = ScriptedArchive(shows=False)
+    _queue(store, "archive", film(1))
+    drain = Drain(store, _archive(port))
+    with archive.listening(port):
+        for _ in range(9):
+            _settle(drain)
+            clock.ahead_s += 400
+        assert len(archive.stored) == 2
+        archive.shows = True
+        clock.ahead_s += 400
+        _settle(drain)
+    assert _states(store) == ["confirmed"]
+
+
+def test_an_object_the_archive_does_not_take_is_held_and_the_others_go_on(
+    store: Store, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
+    archive = ScriptedArchive()
+    unusual = film(2)
+    unusual.compress("1.2.840.10008.1.2.5")  # RLE
+    _queue(store, "archive", unusual, film(1))
+    with archive.listening(port, ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"]):
+        _settle(Drain(store, _archive(port)))
+    assert _states(store) == ["held", "confirmed"]
+    assert _parcels(store)[0].reason == "destination-no-context"
+
+
+def test_an_archive_that_is_not_there_is_said_and_another_is_not_kept_waiting(
+    store: Store, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    _queue(store, "archive", film(1))
+    _queue(store, "usb", film(2))
+    away = Drain(store, _archive(free_port()))
+    away.step()
+    _settle(Drain(store, Folder("usb", tmp_path / "usb")))
+    assert _states(store) == ["queued", "confirmed"]
+    assert away.reach.reason == "destination-unreachable"
+
+
+@pytest.mark.requirement("identity")
+def test_a_damaged_object_never_leaves(store: Store, tmp_path: Path) -> None:
+    _queue(store, "usb", film(1))
+    (parcel,) = _parcels(store)
+    path = store.objects.path(parcel.object)
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    _settle(Drain(store, Folder("usb", tmp_path / "usb")))
+    (parcel,) = _parcels(store)
+    assert (parcel.state, parcel.reason) == (ParcelState.HELD, "object-corrupt")
+    assert not (tmp_path / "usb").exists()
+
+
+@pytest.mark.needs("Orthanc")
+def test_orthanc_takes_and_shows_every_object(store: Store, free_port: Callable[[], int], tmp_path: Path) -> None:
+    compressed = film(3)
+    compressed.compress("1.2.840.10008.1.2.4.90")  # JPEG 2000 lossless
+    sent = [film(1), film(2), compressed]
+    with Orthanc(tmp_path / "orthanc", free_port(), free_port()) as orthanc:
+        destination: Destination = _archive(orthanc.dicom_port, title=orthanc.title)
+        _queue(store, "archive", *sent)
+        drain = Drain(store, destination)
+        wait_for(lambda: (drain.step(), _states(store) == ["confirmed"] * 3)[1])
+        assert orthanc.instances() == sorted(str(dataset.SOPInstanceUID) for dataset in sent)
