@@ -1,6 +1,6 @@
 """Makes all report objects of one analysis. The only door into the package.
 
-highdicom takes most of a second to load; `warm_up` lets a process do that before the first image waits for it.
+What the reports are made with takes about a second to load; `warm_up` lets a process do that before an image waits.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ def new_uid() -> str:
 
 
 def warm_up() -> None:
-    """Loads what the first report needs."""
-    import edge.report.structured  # noqa: F401, PLC0415 - brings highdicom: not before a report is near
+    """Loads what the first report needs, about a second's worth."""
+    from edge.report.rehearsal import rehearse  # noqa: PLC0415 - brings highdicom: not before a report is near
+
+    rehearse()
 
 
 def make_reports(

@@ -225,15 +225,12 @@ def _algorithm(model: ModelId | None, device: DeviceId) -> sr.AlgorithmIdentific
     if model is None:
         return sr.AlgorithmIdentification("calcedge", device.software_version, ["model not stated"])
     thresholds = {"possible": model.possible_threshold, "definite": model.definite_threshold}
-    return sr.AlgorithmIdentification(
-        model.name,
-        model.version,
-        [
-            f"sha256={model.sha256}",
-            *(f"{name}_threshold={value:.6g}" for name, value in thresholds.items() if value is not None),
-            f"software={device.software_version}",
-        ],
-    )
+    parameters = [
+        f"model sha256 {model.sha256}",
+        *(f"{name} threshold {value:.6g}" for name, value in thresholds.items() if value is not None),
+        f"software {device.software_version}",
+    ]
+    return sr.AlgorithmIdentification(model.name, model.version, ["; ".join(parameters)])
 
 
 def _observer(device: DeviceId) -> sr.ObservationContext:

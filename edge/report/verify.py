@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage
 
 from edge.errors import ReportError
@@ -37,6 +38,7 @@ _CLASSES: Final[dict[ReportKind, str]] = {
     "structured-report": Comprehensive3DSRStorage,
     "overlay": SecondaryCaptureImageStorage,
 }
+_REFERENCE: Final = Tag("ReferencedSOPInstanceUID")
 _HALF_UNIT: Final = 0.5e-4
 """Measured values are written with four decimals."""
 _OUTLINE_TOLERANCE: Final = 1e-3
@@ -120,10 +122,14 @@ def _difference(found: Group, expected: Group) -> str | None:
 
 
 def _references(ds: Dataset) -> Iterator[str]:
-    """Every instance UID that the object refers to, wherever it stands."""
-    for element in ds.iterall():
-        if element.keyword == "ReferencedSOPInstanceUID":
-            yield str(element.value)
+    """Every instance UID that the object refers to, wherever it stands. Decodes nothing else."""
+    for tag in ds.keys():  # noqa: SIM118 - iterating a dataset decodes every element of it
+        element: Any = ds.get_item(tag)
+        if tag == _REFERENCE:
+            yield str(ds[tag].value)
+        elif element.VR == "SQ":
+            for item in ds[tag].value:
+                yield from _references(item)
 
 
 def _text(ds: Dataset, keyword: str) -> str:
