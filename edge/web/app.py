@@ -1,0 +1,98 @@
+"""Puts the page together: a Flask application over one store, one configuration and one run folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from flask import Flask, g, render_template
+
+import edge
+from edge.errors import StoreError
+from edge.web import actions, feeds, pages, problems, words
+from edge.web.desk import Desk
+from edge.web.guard import Guard
+from edge.web.live import Live
+from edge.web.pictures import Pictures
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from werkzeug.exceptions import HTTPException
+
+    from edge.config import Config
+    from edge.runtime import RunFolder
+    from edge.store import Store
+
+log = structlog.get_logger()
+
+_STATIC_AGE_S: Final = 86_400
+"""Static files carry the software's version in their address, so they may be kept."""
+_WORDS_OF: Final = {
+    403: (words.PAGE_REFUSED, words.PAGE_REFUSED_DO),
+    500: (words.PAGE_FAILED, words.PAGE_FAILED_DO),
+}
+
+
+class Site(Flask):
+    """Flask, except that a failure is logged without its values: they may be a patient's."""
+
+    def log_exception(
+        self,
+        exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None],
+    ) -> None:
+        """Logs what failed and where, by names and lines only."""
+        kind, _, trace = exc_info
+        places = []
+        while trace is not None:
+            places.append(f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}")
+            trace = trace.tb_next
+        log.error("page-failed", error=kind.__name__ if kind else "", places=places[-6:])
+
+
+def create_app(store: Store, config: Config, run: RunFolder, release_version: str | None = None) -> Flask:
+    """The page's application. `serve` starts and stops what lives beside it (`extensions["live"]`).
+
+    `release_version` names the model release that is configured; it is shown until the detector says what it runs.
+    """
+    app = Site(__name__, static_folder="static", template_folder="templates")
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_AGE_S
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    live = Live(store, run, config)
+    guard = Guard(config)
+    desk = Desk(store, config, run, live, Pictures(store.objects), edge.__version__, release_version)
+    app.extensions["live"] = live
+    app.register_blueprint(guard.blueprint())
+    app.register_blueprint(pages.blueprint(desk))
+    app.register_blueprint(feeds.blueprint(desk))
+    app.register_blueprint(actions.blueprint(desk))
+
+    @app.before_request
+    def remember_version() -> None:
+        g.version = live.version  # before anything is read: what changes later must look newer
+
+    @app.context_processor
+    def common() -> dict[str, Any]:
+        return {
+            "w": words,
+            "version": g.get("version", ""),
+            "token": guard.token,
+            "software": desk.software,
+            "known": problems.known,
+        }
+
+    @app.errorhandler(403)
+    @app.errorhandler(404)
+    @app.errorhandler(405)
+    @app.errorhandler(500)
+    def message(error: HTTPException) -> tuple[str, int]:
+        code = error.code or 500
+        text, do = _WORDS_OF.get(code, (words.PAGE_NOT_FOUND, words.PAGE_NOT_FOUND_DO))
+        return render_template("message.html", around=None, text=text, do=do), code
+
+    @app.errorhandler(StoreError)
+    def store_failed(error: StoreError) -> tuple[str, int]:
+        log.error("store-failed", code=error.reason.code)
+        return render_template("message.html", around=None, text=error.reason.text, do=error.reason.do), 500
+
+    return app

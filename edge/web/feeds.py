@@ -1,0 +1,85 @@
+"""What pages and programs fetch: pictures, JSON, health, and the stream of changes. Nothing here writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, abort, jsonify, request
+
+from edge import wire
+from edge.web.guard import COOKIE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from werkzeug.wrappers import Response as AnyResponse
+
+    from edge.web.desk import Desk
+
+
+def blueprint(desk: Desk) -> Blueprint:
+    """The routes, reading from `desk`."""
+    feeds = Blueprint("feeds", __name__)
+
+    @feeds.get("/images/<int:image_id>/picture.png")
+    def picture(image_id: int) -> AnyResponse:
+        _, stored = desk.analysis(image_id) or abort(404)
+        name = stored.picture or abort(404)
+        width = request.args.get("width", type=int)
+        response = Response(mimetype="image/png", headers={"Cache-Control": "private, no-cache"})
+        response.set_etag(f"{name[:32]}-{width or 'full'}")
+        if not response.make_conditional(request).status.startswith("304"):
+            response.set_data(desk.pictures.png(name, width))
+        return response
+
+    @feeds.get("/images/<int:image_id>/analysis.json")
+    def analysis(image_id: int) -> AnyResponse:
+        _, stored = desk.analysis(image_id) or abort(404)
+        return Response(wire.to_json(stored.analysis), mimetype="application/json")
+
+    @feeds.get("/api/status")
+    def status() -> AnyResponse:
+        return jsonify(_status(desk))
+
+    @feeds.get("/health")
+    def health() -> tuple[AnyResponse, int]:
+        around = desk.around()
+        body = {"ok": around.parts.fit, "down": around.parts.down, "problems": [p.code for p in around.problems]}
+        return jsonify(body), 200 if around.parts.fit else 503
+
+    @feeds.get("/events")
+    def events() -> AnyResponse:
+        client = request.cookies.get(COOKIE) or request.remote_addr or ""
+        if not desk.live.enter(client):
+            return Response(status=204)
+        seen = request.headers.get("Last-Event-ID") or request.args.get("seen", "")
+        gone = request.environ.get("waitress.client_disconnected", lambda: False)
+
+        def stream() -> Iterator[str]:
+            yield from desk.live.stream(seen, gone)
+
+        response = Response(stream(), mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        response.call_on_close(lambda: desk.live.leave(client))
+        return response
+
+    return feeds
+
+
+def _status(desk: Desk) -> dict[str, Any]:
+    """The appliance in JSON, without patient data."""
+    around = desk.around()
+    unit, analyzer, receiver = around.parts.unit, around.parts.analyzer, around.parts.receiver
+    newest = desk.lines(limit=1)
+    return {
+        "version": desk.live.version,
+        "software": desk.software,
+        "model": analyzer.model,
+        "unit": {"link": unit.link, "state": unit.state, "reason": unit.reason},
+        "analysis": {"running": analyzer.running, "ready": analyzer.ready, "working_on": analyzer.working_on},
+        "receiver": {"running": receiver.running, "listening": receiver.listening, "accepting": receiver.accepting},
+        "destinations": {peer.name: {"reachable": peer.reachable, "reason": peer.reason} for peer in receiver.peers},
+        "images_to_analyse": around.to_analyse,
+        "parcels": around.queue,
+        "last_image": {"id": newest[0].id, "outcome": newest[0].shown} if newest else None,
+        "problems": [{"code": problem.code, "where": problem.where} for problem in around.problems],
+    }

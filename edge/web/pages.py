@@ -1,0 +1,78 @@
+"""What people see: every GET route that fills a template. Each reads and changes nothing."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+
+from edge.errors import REASONS
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as AnyResponse
+
+    from edge.web.desk import Desk
+
+
+def blueprint(desk: Desk) -> Blueprint:
+    """The routes, reading from `desk`."""
+    pages = Blueprint("pages", __name__)
+
+    @pages.get("/")
+    def now() -> str:
+        around = desk.around()
+        return render_template(
+            "now.html", around=around, view=desk.newest(around), earlier=desk.earlier(), exposures=desk.exposures()
+        )
+
+    @pages.get("/images")
+    def images() -> str:
+        before = request.args.get("before", type=int)
+        return render_template("images.html", around=desk.around(), lines=desk.lines(before), before=before)
+
+    @pages.get("/images/<int:image_id>")
+    def image(image_id: int) -> str:
+        around = desk.around()
+        view = desk.image(image_id, around) or abort(404)
+        return render_template("image.html", around=around, view=view)
+
+    @pages.get("/about")
+    def about() -> str:
+        return render_template("about.html", around=desk.around(), desk=desk, libraries=_libraries())
+
+    @pages.get("/errors")
+    def errors() -> str:
+        return render_template("errors.html", around=desk.around(), reasons=REASONS.values())
+
+    @pages.get("/errors/<code>")
+    def error(code: str) -> str:
+        reason = REASONS.get(code) or abort(404)
+        return render_template("errors.html", around=desk.around(), reasons=[reason])
+
+    @pages.get("/favicon.ico")
+    def favicon() -> AnyResponse:
+        return redirect(url_for("static", filename="icon.svg"), 308)
+
+    return pages
+
+
+def _libraries() -> list[tuple[str, str, str]]:
+    """The works that calcedge stands on: name, version, licence, as installed."""
+    found = []
+    for requirement in metadata.requires("calcedge") or ():
+        if "extra ==" not in requirement:
+            name = "".join(letter if letter.isalnum() or letter in "-_" else " " for letter in requirement).split()[0]
+            about = metadata.metadata(name)
+            licence = _first(about, "License-Expression") or _classified(about) or _first(about, "License")
+            found.append((name, metadata.version(name), licence.partition("\n")[0]))
+    return sorted(found)
+
+
+def _first(about: metadata.PackageMetadata, field: str) -> str:
+    return str((about.get_all(field) or [""])[0])
+
+
+def _classified(about: metadata.PackageMetadata) -> str:
+    kinds = about.get_all("Classifier") or []
+    return ", ".join(kind.rpartition(" :: ")[2] for kind in kinds if kind.startswith("License :: "))

@@ -1,0 +1,154 @@
+"""What the processes of the appliance say of themselves, read from the run folder, as the page needs it.
+
+What always holds: a status that is old, missing or says nothing is *down*, never fine. Two `Parts` are equal when the
+page would look the same, so that live pages are only told of what matters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from edge.errors import REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edge.config import Config
+    from edge.runtime import RunFolder, Status
+
+FRESH_S: Final = 5.0
+"""A process that has said nothing for this long is down."""
+DOWN: Final = "process-down"
+_LINK_REASONS: Final = {"down": "unit-silent", "absent": "unit-absent"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The X-ray unit, as the bridge tells. `link` is `off` without a serial port, `process-down` without a bridge."""
+
+    link: str
+    state: str | None = None
+    device_id: str | None = None
+    firmware: str | None = None
+    interlock_open: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Analyzer:
+    """The detector's process. `working_on` is an image's number."""
+
+    running: bool
+    ready: bool = False
+    model: str | None = None
+    model_sha256: str | None = None
+    working_on: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A destination as last tried; `reachable` is None before the first try."""
+
+    name: str
+    reachable: bool | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """The process that receives images and delivers results."""
+
+    running: bool
+    listening: bool = False
+    accepting: bool = False
+    busy: bool = False
+    peers: tuple[Peer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All of them, at one moment."""
+
+    unit: Unit
+    analyzer: Analyzer
+    receiver: Receiver
+
+    @property
+    def down(self) -> tuple[str, ...]:
+        """The services that should run and don't."""
+        gone = {
+            "dicom": not self.receiver.running,
+            "analyze": not self.analyzer.running,
+            "bridge": self.unit.link == DOWN,
+        }
+        return tuple(service for service, missing in gone.items() if missing)
+
+    @property
+    def fit(self) -> bool:
+        """Whether images can be received, analysed and delivered. The link to the unit isn't needed for that."""
+        receiver, analyzer = self.receiver, self.analyzer
+        return not self.down and receiver.listening and receiver.accepting and analyzer.ready
+
+
+def read(run: RunFolder, config: Config) -> Parts:
+    """The parts as they say they are now."""
+    return Parts(
+        _unit(_fresh(run.read("bridge")), has_port=config.serial.port is not None),
+        _analyzer(_fresh(run.read("analyze"))),
+        _receiver(_fresh(run.read("dicom"))),
+    )
+
+
+def _fresh(status: Status | None) -> Mapping[str, Any] | None:
+    if status is None or status.age_s is None or status.age_s > FRESH_S:
+        return None
+    return status.facts
+
+
+def _unit(facts: Mapping[str, Any] | None, *, has_port: bool) -> Unit:
+    if facts is None:
+        return Unit(DOWN if has_port else "off", reason=DOWN if has_port else None)
+    link = str(facts.get("link") or "down")
+    state = facts.get("unit_state")
+    reason = _code(facts.get("reason"))
+    return Unit(
+        link,
+        str(state).lower().replace("_", "-") if state and link in {"up", "degraded"} else None,
+        facts.get("device_id"),
+        facts.get("firmware"),
+        facts.get("interlock_closed") is False or facts.get("interlock") == "open",
+        reason if reason in REASONS else _LINK_REASONS.get(link, reason),
+    )
+
+
+def _analyzer(facts: Mapping[str, Any] | None) -> Analyzer:
+    if facts is None:
+        return Analyzer(running=False, reason=DOWN)
+    model = facts.get("model") or {}
+    return Analyzer(
+        running=True,
+        ready=facts.get("ready") is True,
+        model=f"{model['name']} {model['version']}" if model else None,
+        model_sha256=model.get("sha256"),
+        working_on=facts.get("working_on"),
+        reason=_code(facts.get("reason")),
+    )
+
+
+def _receiver(facts: Mapping[str, Any] | None) -> Receiver:
+    if facts is None:
+        return Receiver(running=False)
+    peers = facts.get("destinations") or {}
+    return Receiver(
+        running=True,
+        listening=facts.get("listening") is True,
+        accepting=facts.get("accepting") is True,
+        busy=bool(facts.get("associations")),
+        peers=tuple(Peer(name, peer.get("reachable"), _code(peer.get("reason"))) for name, peer in peers.items()),
+    )
+
+
+def _code(value: object) -> str | None:
+    return None if value in {None, "", "none"} else str(value)

@@ -1,0 +1,88 @@
+"""What is wrong and what to do next: one list, worst first. Rules only, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edge.errors import REASONS, Reason
+from edge.store.parcels import ParcelState
+from edge.web import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from edge.store.parcels import Parcel
+    from edge.web.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. `where` is the part or destination; `parcels` can be sent again with one touch."""
+
+    code: str
+    where: str
+    text: str
+    do: str
+    detail: str = ""
+    parcels: tuple[int, ...] = ()
+
+
+def known(code: str) -> Reason:
+    """The reason a code stands for. A code from a newer part of the appliance still says that something is wrong."""
+    fallback = Reason(code, words.UNKNOWN_PROBLEM.format(code=code), words.UNKNOWN_PROBLEM_DO)
+    return REASONS.get(code, fallback)
+
+
+def find(parts: Parts, troubled: Sequence[Parcel]) -> tuple[Problem, ...]:
+    """Everything that is wrong: what stops results first, then what stops delivery, then the rest."""
+    return (*_analysis(parts), *_receiving(parts), *_delivery(parts, troubled), *_unit(parts))
+
+
+def _problem(code: str, where: str, *, detail: str = "", parcels: Iterable[int] = ()) -> Problem:
+    reason = known(code)
+    return Problem(code, where, reason.text, reason.do, detail, tuple(parcels))
+
+
+def _analysis(parts: Parts) -> Iterator[Problem]:
+    if parts.analyzer.reason:
+        yield _problem(parts.analyzer.reason, words.SERVICES["analyze"])
+
+
+def _receiving(parts: Parts) -> Iterator[Problem]:
+    receiver = parts.receiver
+    if not receiver.running:
+        yield _problem("process-down", words.SERVICES["dicom"])
+    elif not receiver.listening:
+        yield _problem("port-in-use", words.SERVICES["dicom"])
+    elif not receiver.accepting:
+        yield _problem("disk-full", words.SERVICES["dicom"])
+
+
+def _delivery(parts: Parts, troubled: Sequence[Parcel]) -> Iterator[Problem]:
+    told: set[str] = set()
+    groups: dict[tuple[str, str, str], list[Parcel]] = {}
+    for parcel in troubled:
+        groups.setdefault((parcel.destination, parcel.reason or "", parcel.detail or ""), []).append(parcel)
+    for (destination, code, detail), parcels in groups.items():
+        told.add(destination)
+        held = sum(parcel.state is ParcelState.HELD for parcel in parcels)
+        amount = words.parcels_in_trouble(len(parcels), held)
+        again = [parcel.id for parcel in parcels if parcel.state is not ParcelState.SENT]
+        yield _problem(
+            code or "destination-rejected",
+            destination,
+            detail=f"{detail}; {amount}" if detail else amount,
+            parcels=again,
+        )
+    for peer in parts.receiver.peers:
+        if peer.reachable is False and peer.name not in told:
+            yield _problem(peer.reason or "destination-unreachable", peer.name)
+
+
+def _unit(parts: Parts) -> Iterator[Problem]:
+    unit = parts.unit
+    if unit.reason:
+        yield _problem(unit.reason, words.UNIT if unit.link != "process-down" else words.SERVICES["bridge"])
+    elif unit.state == "error":
+        yield _problem("unit-fault", words.UNIT)

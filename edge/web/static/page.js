@@ -1,0 +1,117 @@
+// Keeps an open page true. The server says that something changed; the page fetches itself and replaces the parts
+// marked `data-live` that differ. Without a stream it asks every 3 seconds; without an answer it says so, loudly.
+"use strict";
+(() => {
+  const POLL_MS = 3000, SILENT_MS = 10000, RETRY_STREAM_MS = 60000;
+  const body = document.body, root = document.documentElement;
+  const lost = document.querySelector(".lost"), toast = document.querySelector(".toast");
+  const polling = document.querySelector(".polling");
+  let heard = performance.now(), source = null, poll = 0, busy = false, again = false;
+
+  const parts = (page) => [...page.querySelectorAll("[data-live]")];
+  const shown = new Map(parts(document).map((part) => [part.id, part.innerHTML]));
+
+  function isLost(state) {
+    lost.hidden = !state;
+    root.classList.toggle("is-lost", state);
+  }
+
+  function hear() {
+    heard = performance.now();
+    isLost(false);
+  }
+
+  function replace(page) {
+    const focused = document.activeElement && document.activeElement.id;
+    for (const fresh of parts(page)) {
+      const old = document.getElementById(fresh.id);
+      if (!old || shown.get(fresh.id) === fresh.innerHTML) continue;
+      shown.set(fresh.id, fresh.innerHTML);
+      const image = (part) => part.querySelector("[data-image]")?.dataset.image;
+      if (image(old) !== image(fresh)) root.classList.remove("hide-marks", "show-ignored");
+      old.replaceChildren(...fresh.childNodes);
+    }
+    document.title = page.title;
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+
+  async function refresh() {
+    if (busy) { again = true; return; }
+    busy = true;
+    try {
+      do {
+        again = false;
+        const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(8000) });
+        if (!answer.ok) throw new Error(String(answer.status));
+        replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        hear();
+      } while (again);
+    } catch {
+      isLost(true);
+    } finally {
+      busy = false;
+    }
+  }
+
+  function setPolling(on) {
+    polling.hidden = !on;
+    if (on && !poll) poll = setInterval(refresh, POLL_MS);
+    if (!on && poll) { clearInterval(poll); poll = 0; }
+  }
+
+  function follow() {
+    source = new EventSource(`${body.dataset.events}?seen=${encodeURIComponent(body.dataset.version)}`);
+    source.addEventListener("changed", () => { setPolling(false); heard = performance.now(); refresh(); });
+    source.addEventListener("beat", () => { setPolling(false); if (root.classList.contains("is-lost")) refresh(); else hear(); });
+    source.addEventListener("error", () => {
+      if (source.readyState !== EventSource.CLOSED) return;
+      setPolling(true);
+      refresh();
+      setTimeout(follow, RETRY_STREAM_MS);
+    });
+  }
+
+  setInterval(() => { if (performance.now() - heard > SILENT_MS) isLost(true); }, 1000);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-toggle]");
+    if (button) root.classList.toggle(button.dataset.toggle === "marks" ? "hide-marks" : "show-ignored");
+  });
+
+  function tell(text, failed) {
+    toast.textContent = text;
+    toast.classList.toggle("failed", failed);
+    toast.hidden = false;
+    clearTimeout(tell.timer);
+    tell.timer = setTimeout(() => { toast.hidden = true; }, 8000);
+  }
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target.closest("form[data-action]");
+    if (!form) return;
+    event.preventDefault();
+    const button = form.querySelector("button"), label = button.textContent;
+    button.disabled = true;
+    button.textContent = body.dataset.asking;
+    let ok = false, text = body.dataset.noAnswer;
+    try {
+      const answer = await fetch(form.action, {
+        method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" },
+        signal: AbortSignal.timeout(15000),
+      });
+      if (answer.headers.get("Content-Type")?.includes("json")) ({ ok, text } = await answer.json());
+    } catch { /* no answer: said on the button */ }
+    button.textContent = ok ? body.dataset.done : body.dataset.failed;
+    button.classList.add(ok ? "succeeded" : "failed");
+    tell(text, !ok);
+    setTimeout(() => {
+      button.disabled = false;
+      button.textContent = label;
+      button.classList.remove("succeeded", "failed");
+      refresh();
+    }, ok ? 1500 : 3000);
+  });
+
+  follow();
+})();
