@@ -121,17 +121,31 @@ def simulate() -> None:
 @click.option("--images", type=_existing, help="A folder of DICOM images to take exposures' images from.")
 @click.option("--send-to", metavar="TITLE@HOST:PORT", help="Send each image to this DICOM node.")
 @click.option("--drop-into", type=_any_path, help="Drop each image into this folder.")
-@click.option("--exposures", type=click.IntRange(1), help="End the exposures after so many.")
+@click.option("--exposures", type=click.IntRange(0), default=1000, show_default=True, help="How many to take.")
 @click.option("--every", "every_s", type=float, default=20.0, show_default=True, help="Seconds between exposures.")
-@click.option("--speed", type=float, default=1.0, show_default=True, help="How many times faster than life.")
 @click.option("--seed", type=int, default=0, show_default=True)
-def unit(**options: object) -> None:
-    """A simulated X-ray unit on a pseudo-terminal."""
+def unit(
+    *,
+    port_link: Path,
+    scenario: Path | None,
+    images: Path | None,
+    send_to: str | None,
+    drop_into: Path | None,
+    exposures: int,
+    every_s: float,
+    seed: int,
+) -> None:
+    """A simulated X-ray unit on a pseudo-terminal. A scenario file takes the place of --exposures and --every."""
     from edge.services.process import die_with_parent
-    from firmware_bridge.simulator import UnitOptions, run_unit
+    from firmware_bridge.simulator import Destination, ScenarioError, UnitOptions, load, run_unit, series
 
     die_with_parent()
-    run_unit(UnitOptions(**options))  # type: ignore[arg-type]  # click has checked each option's type
+    try:
+        steps = load(scenario) if scenario else series(exposures, every_s, seed)
+        destination = Destination.parse(send_to) if send_to else None
+    except (ScenarioError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+    run_unit(UnitOptions(port_link, steps, images, destination, drop_into))
 
 
 @cli.command()

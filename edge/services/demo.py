@@ -107,7 +107,7 @@ class Demo:
 
     def expose(self) -> None:
         """Starts the simulated unit, which exposes and sends images by itself."""
-        count = ["--exposures", str(self._exposures)] if self._exposures else []
+        count = ["--exposures", str(self._exposures)] if self._exposures is not None else []
         self._start(
             "simulate", "unit",
             "--port-link", str(self.serial),

@@ -1,0 +1,114 @@
+"""The whole appliance as its users run it: `calcedge run`, all processes, real ports, its own folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from edge.config import Config, load
+from edge.store import Store, images, parcels
+from edge.store.images import Image, State, StoredAnalysis
+from edge.store.parcels import ParcelState
+from tests.peers.waiting import wait_for
+
+GOLDEN = Path(__file__).resolve().parents[2] / "models" / "releases" / "hand-calcinosis-0.1.0" / "golden"
+
+
+class Appliance:
+    """One appliance. Use as a context manager; `kill` and `start` as often as you like."""
+
+    def __init__(self, folder: Path, more: str = "") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.dicom_port, self.web_port = _free_port(), _free_port()
+        self.config_path = folder / "calcedge.toml"
+        self.config_path.write_text(
+            f'data = "{folder / "data"}"\n{more}\n[dicom]\nport = {self.dicom_port}\n[web]\nport = {self.web_port}\n',
+            encoding="utf-8",
+        )
+        self.config: Config = load(self.config_path)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        self.wait_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+
+    def start(self) -> None:
+        """Starts the supervisor, which starts the rest."""
+        command = [sys.executable, "-m", "edge", "run", "--config", str(self.config_path)]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=dict(os.environ))
+
+    def wait_ready(self, within_s: float = 60.0) -> None:
+        """Waits until every part says that it works."""
+        wait_for(lambda: self.get("/health")[0] == 200, within_s)
+
+    def processes(self) -> list[psutil.Process]:
+        """The supervisor and everything below it that lives."""
+        assert self.process is not None
+        try:
+            supervisor = psutil.Process(self.process.pid)
+            return [supervisor, *supervisor.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """One request to the page: status and body; status 0 when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}{path}", timeout=5) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+        except OSError:
+            return 0, b""
+
+    def status(self) -> Any:
+        """What `/api/status` says."""
+        return json.loads(self.get("/api/status")[1])
+
+    def store(self) -> Store:
+        """The store, opened beside the running processes."""
+        return Store.open(self.config.data)
+
+    def wait_delivered(self, count: int, within_s: float = 60.0) -> list[tuple[Image, StoredAnalysis]]:
+        """Waits until that many images went the whole way: reported, every parcel confirmed."""
+        store = self.store()
+        try:
+            return wait_for(lambda: _delivered(store, count), within_s)
+        finally:
+            store.close()
+
+
+def _delivered(store: Store, count: int) -> list[tuple[Image, StoredAnalysis]]:
+    with store.read() as connection:
+        found = []
+        for image in images.latest(connection, 10_000):
+            analysis = images.latest_analysis(connection, image.id)
+            if image.state is not State.REPORTED or analysis is None:
+                return []
+            if any(p.state is not ParcelState.CONFIRMED for p in parcels.of_image(connection, image.id)):
+                return []
+            found.append((image, analysis))
+    return found[::-1] if len(found) >= count else []
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
