@@ -100,13 +100,13 @@ class Endpoint:
         frames = []
         if not self._connected and now_ns >= self._hello_due_ns:
             frames.append(self._hello(now_ns))
-        if now_ns >= self._heartbeat_due_ns:
-            self._heartbeat_due_ns += _HEARTBEAT_EVERY_NS * (1 + (now_ns - self._heartbeat_due_ns) // _NS)
-            frames.append(self._frame(self._heartbeat(now_ns, state)))
         if self._connected:
             for outgoing in self._ring.due(now_ns, self.boot_id):
                 flags = FrameFlag.ACK_WANTED | (FrameFlag.REPLAY if outgoing.replay else 0)
                 frames.append(self._frame(outgoing.event, flags, outgoing.seq))
+        if now_ns >= self._heartbeat_due_ns:
+            self._heartbeat_due_ns += _HEARTBEAT_EVERY_NS * (1 + (now_ns - self._heartbeat_due_ns) // _NS)
+            frames.append(self._frame(self._heartbeat(now_ns, state)))
         return frames
 
     def next_due_ns(self) -> int:

@@ -1,7 +1,8 @@
 """The unit's memory of events that the host has not confirmed.
 
 What always holds: an event stays until it is acknowledged, through resets (the memory is non-volatile) and for as
-long as there is room; when there is none, the oldest goes and is counted. At most `WINDOW` events are under way.
+long as there is room; when there is none, the oldest change of state goes first, an exposure last, and each loss is
+counted. At most `WINDOW` events are under way.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from firmware_bridge.messages import Event, EventAck
+from firmware_bridge.messages import Event, EventAck, StateChange
 
 WINDOW: Final = 8
 CAPACITY: Final = 256
@@ -57,7 +58,7 @@ class EventRing:
     def append(self, event: Event, boot_id: int) -> int:
         """Takes an event in; its sequence number."""
         if len(self._entries) >= self._capacity:
-            del self._entries[self.oldest]
+            del self._entries[self._least_worth()]
             self.lost += 1
         self.newest += 1
         self._entries[self.newest] = _Entry(self.newest, boot_id, event)
@@ -92,6 +93,11 @@ class EventRing:
     def next_due_ns(self) -> int | None:
         """When `due` has something next, None when all is confirmed."""
         return min((entry.due_ns for entry in self._window()), default=None)
+
+    def _least_worth(self) -> int:
+        """The oldest change of state; only when there is none, the oldest of all."""
+        states = (entry.seq for entry in self._entries.values() if isinstance(entry.event, StateChange))
+        return next(states, self.oldest)
 
     def _window(self) -> Iterator[_Entry]:
         for _, entry in zip(range(WINDOW), self._entries.values(), strict=False):

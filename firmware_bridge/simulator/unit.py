@@ -60,8 +60,16 @@ class Happened:
     event: Event
 
 
+def new_boot_id() -> int:
+    """Random from the operating system even in seeded runs: a boot id must never come twice from one unit."""
+    while True:
+        boot_id = 1 + secrets.randbelow(2**53 - 1)
+        if boot_id & 0xFFFF:
+            return boot_id
+
+
 class Unit:
-    """One simulated unit. `seen` is told everything that it records."""
+    """One simulated unit. `seen` is told everything that it records; `boot_ids` names its boots."""
 
     def __init__(
         self,
@@ -71,11 +79,13 @@ class Unit:
         speed: float = 1.0,
         ring: EventRing | None = None,
         seen: Callable[[Happened], None] = lambda _: None,
+        boot_ids: Callable[[], int] = new_boot_id,
     ) -> None:
         self._identity = identity or Identity()
         self._speed = speed
-        self._ring = ring or EventRing()
+        self._ring = EventRing() if ring is None else ring
         self._seen = seen
+        self._boot_ids = boot_ids
         self._state = UnitState.INITIALISING
         self._technique: Technique | None = None
         self._on_ns = 0
@@ -152,7 +162,7 @@ class Unit:
 
     def _boot(self, cause: ResetCause, now_ns: int) -> Endpoint:
         self._next_ns = now_ns + round(_BOOT_S / self._speed * _NS)
-        return Endpoint(self._identity, self._ring, _new_boot_id(), cause, now_ns)
+        return Endpoint(self._identity, self._ring, self._boot_ids(), cause, now_ns)
 
     def _enter(self, state: UnitState, now_ns: int) -> None:
         old, self._state = self._state, state
@@ -185,11 +195,3 @@ class Unit:
 
     def _record(self, event: Event) -> None:
         self._seen(Happened(self._endpoint.record(event), self.boot_id, event))
-
-
-def _new_boot_id() -> int:
-    """Random from the operating system even in seeded runs: a boot id must never come twice from one unit."""
-    while True:
-        boot_id = 1 + secrets.randbelow(2**53 - 1)
-        if boot_id & 0xFFFF:
-            return boot_id

@@ -1,0 +1,331 @@
+"""The host's session: its whole table, and each rule of the link from the host's side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import cbor2
+import pytest
+
+from firmware_bridge.frame import Decoder, Frame
+from firmware_bridge.frame import encode as encode_frame
+from firmware_bridge.link import EventKey, LinkReason, LinkState, ReceivedEvent
+from firmware_bridge.messages import (
+    TO_UNIT,
+    TYPE_OF,
+    EndCode,
+    EventAck,
+    Exposure,
+    ExposureSource,
+    Fault,
+    FaultCode,
+    Heartbeat,
+    Hello,
+    HelloAck,
+    Message,
+    MessageType,
+    ReplayReq,
+    ResetCause,
+    StateChange,
+    TimeReq,
+    TimeRsp,
+    UnitState,
+    decode,
+    encode,
+)
+from firmware_bridge.session import Action, ClosePort, Persist, Send, Session
+from firmware_bridge.states import TABLE, Do, Input, State
+
+MS = 1_000_000
+START = 50_000 * MS
+BOOT = 0x1234A5B6C7
+HELLO = Hello(1, 1, "XU-1", BOOT, "2.3.1", 1_000_000, 512, (), 1, 0, ResetCause.POWER_ON)
+EXPOSURE = Exposure(3_500_000, 3_540_000, 55.0, 100.0, 40.0, 4.0, EndCode.NORMAL, ExposureSource.GENERATOR)
+
+
+def wire(message: Message, seq: int = 1, boot: int = BOOT, flags: int = 0) -> bytes:
+    return encode_frame(Frame(TYPE_OF[type(message)], flags, boot & 0xFFFF, seq, encode(message)))
+
+
+def sent(actions: list[Action]) -> list[Any]:
+    data = b"".join(action.data for action in actions if isinstance(action, Send))
+    return [decode(frame.type, frame.payload, known=TO_UNIT) for frame in Decoder().feed(data)]
+
+
+def handed_out(actions: list[Action]) -> list[ReceivedEvent]:
+    return [action.event for action in actions if isinstance(action, Persist)]
+
+
+def session_in(state: State) -> Session:
+    session = Session()
+    if state is not State.CLOSED:
+        session.port_opened(START)
+    if state in (State.UP, State.DEGRADED):
+        session.feed(wire(HELLO), START)
+    if state is State.DEGRADED:
+        session.tick(START + 2_600 * MS)
+    assert session.state is state
+    return session
+
+
+BEAT = Heartbeat(1, UnitState.STANDBY, True, 1, 0, 0, 0)
+NOW = START + 2_700 * MS
+GIVE: dict[Input, Callable[[Session], list[Action]]] = {
+    Input.OPENED: lambda session: session.port_opened(NOW),
+    Input.LOST: lambda session: session.port_lost(LinkReason.PORT_LOST, NOW),
+    Input.HELLO: lambda session: session.feed(wire(HELLO), NOW),
+    Input.REFUSED: lambda session: session.feed(wire(replace(HELLO, proto_min=2, proto_max=3)), NOW),
+    Input.FRAME: lambda session: session.feed(wire(BEAT), NOW),
+    Input.FOREIGN: lambda session: session.feed(wire(BEAT, boot=7), NOW),
+    Input.LATE: lambda session: session.tick(START + 2_600 * MS),
+    Input.SILENT: lambda session: session.tick(START + 5_100 * MS),
+}
+
+
+SAYS: dict[Do, list[type]] = {
+    Do.NOTHING: [],
+    Do.GREET: [TimeReq],
+    Do.WELCOME: [TimeReq, HelloAck],
+    Do.REFUSE: [],
+    Do.LISTEN: [],
+    Do.FOREIGN: [TimeReq],
+    Do.FALL_SILENT: [],
+    Do.GIVE_UP: [],
+}
+
+
+def test_the_table_is_complete() -> None:
+    assert set(TABLE) == set(itertools.product(State, Input))
+
+
+@pytest.mark.parametrize(("state", "input_"), list(itertools.product(State, Input)))
+def test_every_line_of_the_table(state: State, input_: Input) -> None:
+    session = session_in(state)
+    do, after = TABLE[state, input_]
+    actions = GIVE[input_](session)
+    assert session.state is after
+    said = [type(message) for message in sent(actions)]
+    greeting_again = state is State.GREETING and input_ is Input.LATE
+    talking = input_ is Input.LATE and state in (State.UP, State.DEGRADED)  # the time is asked for all the while
+    assert said == ([TimeReq] if greeting_again or (talking and said) else SAYS[do])
+    assert (ClosePort(LinkReason.SILENT) in actions) == (do is Do.GIVE_UP)
+
+
+def test_no_state_is_a_trap() -> None:
+    for state in State:
+        seen, todo = {state}, [state]
+        while todo:
+            here = todo.pop()
+            for (begin, _), (_, after) in TABLE.items():
+                if begin is here and after not in seen:
+                    seen.add(after)
+                    todo.append(after)
+        assert State.UP in seen
+
+
+def test_the_host_asks_for_the_hello_without_a_session_until_it_comes() -> None:
+    session = Session()
+    asked = [action for action in session.port_opened(START) if isinstance(action, Send)]
+    (frame,) = Decoder().feed(asked[0].data)
+    assert (frame.type, frame.session) == (MessageType.TIME_REQ, 0)
+    assert session.tick(START + 400 * MS) == []
+    assert sent(session.tick(START + 500 * MS)) == [TimeReq(START + 500 * MS)]
+
+
+def test_the_time_is_asked_for_before_the_hello_is_acknowledged() -> None:
+    session = Session()
+    session.port_opened(START)
+    assert sent(session.feed(wire(HELLO), START)) == [TimeReq(START), HelloAck(1, BOOT & 0xFFFF)]
+    status = session.status()
+    assert (status.link, status.device_id, status.boot_id, status.firmware) == (LinkState.UP, "XU-1", BOOT, "2.3.1")
+
+
+@pytest.mark.requirement("an exposure is confirmed to the unit only when it is on disk")
+def test_an_event_is_acknowledged_after_it_is_durable_and_not_before() -> None:
+    session = session_in(State.UP)
+    actions = session.feed(wire(EXPOSURE, seq=1, flags=1), START)
+    (event,) = handed_out(actions)
+    assert event.key == EventKey("XU-1", BOOT, 1)
+    assert event.message == EXPOSURE
+    assert sent(actions) == []
+    assert session.feed(wire(EXPOSURE, seq=1, flags=3), START) == []  # sent again: still in hand
+    assert sent(session.event_persisted(event.key)) == [EventAck(1, 0)]
+    assert session.event_persisted(event.key) == []
+    assert sent(session.feed(wire(EXPOSURE, seq=1, flags=3), START)) == [EventAck(1, 0)]  # the first one was lost
+    assert session.status().counters.events_new == 1
+    assert session.status().counters.events_repeated == 2
+
+
+def test_a_refused_event_is_handed_out_again_and_the_status_says_why() -> None:
+    session = session_in(State.UP)
+    (event,) = handed_out(session.feed(wire(EXPOSURE), START))
+    session.event_refused(event.key)
+    assert session.status().reason is LinkReason.NOT_DURABLE
+    assert handed_out(session.feed(wire(EXPOSURE, flags=3), START)) == [replace(event, replayed=True)]
+    session.event_persisted(event.key)
+    assert session.status().reason is LinkReason.NONE
+
+
+def test_a_gap_is_asked_for_but_not_with_every_frame() -> None:
+    session = session_in(State.UP)
+    assert sent(session.feed(wire(EXPOSURE, seq=3), START)) == [ReplayReq(1)]
+    assert sent(session.feed(wire(EXPOSURE, seq=4), START + MS)) == []
+    assert sent(session.feed(wire(EXPOSURE, seq=5), START + 300 * MS)) == [ReplayReq(1)]
+    assert handed_out(session.feed(wire(EXPOSURE, seq=1), START + 301 * MS))[0].key.seq == 1
+
+
+def test_a_heartbeat_tells_of_an_event_that_never_came() -> None:
+    session = session_in(State.UP)
+    beat = Heartbeat(9, UnitState.READY, True, 1, 2, 0, 0)
+    assert sent(session.feed(wire(beat), START + MS)) == [ReplayReq(1)]
+    status = session.status()
+    assert (status.unit_state, status.interlock_closed) == (UnitState.READY, True)
+    assert status.last_heartbeat_ns == START + MS
+
+
+def test_events_that_the_unit_could_not_keep_are_counted_as_lost() -> None:
+    session = session_in(State.UP)
+    session.feed(wire(Heartbeat(9, UnitState.READY, True, 4, 6, 0, 0)), START)
+    assert session.status().counters.events_lost == 3
+    (event,) = handed_out(session.feed(wire(EXPOSURE, seq=4), START))
+    assert sent(session.event_persisted(event.key)) == [EventAck(4, 0)]
+
+
+def test_events_of_another_session_are_left_alone_until_the_unit_says_who_it_is() -> None:
+    session = session_in(State.UP)
+    actions = session.feed(wire(EXPOSURE, seq=1, boot=BOOT + 1), START + 200 * MS)
+    assert handed_out(actions) == []
+    assert session.state is State.GREETING
+    again = replace(HELLO, boot_id=BOOT + 1, evt_newest=1, reset_cause=ResetCause.BROWN_OUT)
+    session.feed(wire(again, boot=BOOT + 1), START + 201 * MS)
+    (event,) = handed_out(session.feed(wire(EXPOSURE, seq=1, boot=BOOT + 1), START + 202 * MS))
+    assert event.key == EventKey("XU-1", BOOT + 1, 1)
+    assert session.status().counters.sessions == 2
+
+
+def test_persisting_an_event_of_a_boot_that_is_over_acknowledges_nothing_of_the_new_one() -> None:
+    session = session_in(State.UP)
+    (old,) = handed_out(session.feed(wire(EXPOSURE, seq=1), START))
+    session.feed(wire(replace(HELLO, boot_id=BOOT + 1, evt_newest=1), boot=BOOT + 1), START)
+    (new,) = handed_out(session.feed(wire(EXPOSURE, seq=1, boot=BOOT + 1), START))
+    assert session.event_persisted(old.key) == []
+    assert sent(session.event_persisted(new.key)) == [EventAck(1, 0)]
+
+
+def test_the_same_boot_after_a_pulled_cable_goes_on_where_it_was() -> None:
+    session = session_in(State.UP)
+    (event,) = handed_out(session.feed(wire(EXPOSURE, seq=1), START))
+    session.port_lost(LinkReason.PORT_LOST, START)
+    assert session.event_persisted(event.key) == []  # nobody to tell
+    session.port_opened(START + MS)
+    session.feed(wire(replace(HELLO, evt_newest=1)), START + MS)
+    actions = session.feed(wire(EXPOSURE, seq=1, flags=3), START + MS)
+    assert handed_out(actions) == []
+    assert sent(actions) == [EventAck(1, 0)]
+
+
+def test_a_moment_is_mapped_by_the_time_that_the_unit_told() -> None:
+    session = session_in(State.UP)
+    assert handed_out(session.feed(wire(EXPOSURE, seq=1), START + MS))[0].mapped is False
+    session.feed(wire(TimeRsp(START, 4_000_000, 4_000_000)), START + 2 * MS)
+    (event,) = handed_out(session.feed(wire(replace(EXPOSURE, tick_on=3_500_000), seq=2), START + 3 * MS))
+    assert event.mapped is True
+    assert event.host_monotonic_ns == START + MS - 500 * MS
+    assert event.device_tick == 3_500_000
+
+
+def test_an_answer_to_a_question_that_was_not_asked_is_ignored() -> None:
+    session = session_in(State.UP)
+    session.feed(wire(TimeRsp(START - 1, 4_000_000, 4_000_000)), START + 2 * MS)
+    assert session.status().round_trip_ns is None
+
+
+def test_an_event_kept_over_a_reset_bears_its_own_boot_and_its_own_time() -> None:
+    session = session_in(State.UP)
+    session.feed(wire(TimeRsp(START, 4_000_000, 4_000_000)), START)
+    hello = replace(HELLO, boot_id=BOOT + 1, evt_oldest=7, evt_newest=7, reset_cause=ResetCause.BROWN_OUT)
+    session.feed(wire(hello, boot=BOOT + 1), START + 900 * MS)
+    kept = replace(EXPOSURE, tick_on=4_100_000, boot_id=BOOT)
+    (event,) = handed_out(session.feed(wire(kept, seq=7, boot=BOOT + 1, flags=3), START + 901 * MS))
+    assert event.key == EventKey("XU-1", BOOT, 7)
+    assert (event.mapped, event.host_monotonic_ns, event.replayed) == (True, START + 100 * MS, True)
+    assert sent(session.event_persisted(event.key)) == [EventAck(7, 0)]
+
+
+@pytest.mark.parametrize(
+    ("type_", "payload"),
+    [
+        (MessageType.EXPOSURE, cbor2.dumps(cbor2.loads(encode(EXPOSURE)) | {3: 99_999})),  # 9999.9 kV
+        (MessageType.EXPOSURE, b"\xff"),
+        (0x13, b"\xa0"),  # an event of newer firmware
+    ],
+)
+def test_an_event_that_can_t_be_read_is_kept_as_a_fault_and_blocks_nothing(type_: int, payload: bytes) -> None:
+    session = session_in(State.UP)
+    (event,) = handed_out(session.feed(encode_frame(Frame(type_, 1, BOOT & 0xFFFF, 1, payload)), START))
+    assert isinstance(event.message, Fault)
+    assert event.message.code is FaultCode.UNREADABLE_EVENT
+    assert (event.payload, event.mapped, event.host_monotonic_ns) == (payload, False, START)
+    assert sent(session.event_persisted(event.key)) == [EventAck(1, 0)]
+
+
+def test_an_unknown_message_that_wants_no_acknowledgement_is_counted_and_ignored() -> None:
+    session = session_in(State.UP)
+    assert session.feed(encode_frame(Frame(0x55, 0, BOOT & 0xFFFF, 1, b"\xa0")), START) == []
+    assert session.feed(wire(TimeReq(1)), START) == []  # the line echoes
+    assert session.status().counters.unknown_message == 2
+
+
+@pytest.mark.parametrize(
+    ("hello", "boot"),
+    [
+        (HELLO, BOOT + 1),  # the header names another session
+        (replace(HELLO, boot_id=1 << 16), 1 << 16),  # session 0 is nobody's
+        (replace(HELLO, evt_oldest=5, evt_newest=3), BOOT),
+    ],
+)
+def test_a_hello_that_contradicts_itself_is_ignored(hello: Hello, boot: int) -> None:
+    session = session_in(State.GREETING)
+    assert session.feed(wire(hello, boot=boot), START) == []
+    assert session.state is State.GREETING
+    assert session.status().counters.bad_message == 1
+
+
+def test_a_unit_of_another_protocol_is_named_as_such() -> None:
+    session = session_in(State.GREETING)
+    session.feed(wire(replace(HELLO, proto_min=2, proto_max=4)), START)
+    session.feed(wire(BEAT), START)
+    assert session.status().reason is LinkReason.INCOMPATIBLE
+
+
+def test_the_live_state_follows_events_at_once_but_not_replays() -> None:
+    session = session_in(State.UP)
+    session.feed(wire(StateChange(1, UnitState.STANDBY, UnitState.PREP), seq=1), START)
+    assert session.status().unit_state is UnitState.PREP
+    session.feed(wire(StateChange(1, UnitState.PREP, UnitState.READY), seq=2, flags=3), START)
+    assert session.status().unit_state is UnitState.PREP
+
+
+def test_silence_degrades_the_link_then_gives_the_port_up() -> None:
+    session = session_in(State.UP)
+    seen: list[tuple[int, LinkState]] = []
+    for now_ms in range(0, 6000, 50):
+        session.tick(START + now_ms * MS)
+        if not seen or seen[-1][1] is not session.status().link:
+            seen.append((now_ms, session.status().link))
+    assert seen == [(0, LinkState.UP), (2550, LinkState.DEGRADED), (5050, LinkState.DOWN)]
+    assert session.status().reason is LinkReason.SILENT
+
+
+def test_the_time_is_asked_often_at_first_then_each_second() -> None:
+    session = session_in(State.UP)
+    asked = []
+    for now_ms in range(0, 4000, 10):
+        now = START + now_ms * MS
+        session.feed(wire(BEAT), now)
+        asked += [now_ms for message in sent(session.tick(now)) if isinstance(message, TimeReq)]
+    assert asked[:7] == [60, 120, 180, 240, 300, 360, 420]
+    assert [b - a for a, b in itertools.pairwise(asked[8:])] == [980] * len(asked[9:])
