@@ -1,0 +1,335 @@
+r"""From a received file to an analysis: the detector's one way in.
+
+    file -> pixels -> gate -> anatomy -> lesions -> measures -> Findings
+                 \________\________\_________\_____________-> NotAnalysed(reason)
+
+What always holds:
+
+- Whatever the file is, the answer is an `Analysis`; what can't be analysed is `NotAnalysed`, never an empty list.
+- The same file and the same release give the same analysis, `timing_ms` aside.
+- The identity comes from the admitted header, and a file that holds another object than that is not analysed.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom import Dataset, dcmread
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import UID
+
+from edge import wire
+from edge.clock import Clock, SystemClock
+from edge.detector import anatomy, bundle, gate, golden, lesions, measures, prepare, quality
+from edge.detector.anatomy import SeenHand
+from edge.detector.engine import Engine
+from edge.detector.measures import MeasuredBody, Scale
+from edge.detector.pixels import Film, film
+from edge.errors import CalcedgeError, ModelError, Refused
+from edge.quiet import reading
+from edge.types import Analysed, Findings, Header, Ignored, ImageFacts, Lesion, ModelId, NotAnalysed
+
+_CROP_MARGIN_MM: Final = 6.0
+_IN_HAND: Final = 0.15
+"""Less of a body than this within the hand: it lies beside it."""
+_READ_ERRORS: Final = (
+    InvalidDicomError,
+    BytesLengthException,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+class Analyser:
+    """A release, loaded and warm, that analyses one film after another."""
+
+    def __init__(self, bundle_dir: Path, *, threads: int | None = None, clock: Clock | None = None) -> None:
+        """Loads and warms up a release.
+
+        Args:
+            bundle_dir: a folder with a manifest.
+            threads: for the networks; the machine's cores less one unless told.
+            clock: for the timing alone.
+
+        Raises:
+            ModelError: if the release can't be used.
+        """
+        self._bundle = bundle.load(bundle_dir)
+        self._engine = Engine(self._bundle, threads=threads)
+        self._engine.warm_up()
+        self._clock: Clock = clock or SystemClock()
+
+    @property
+    def model(self) -> ModelId:
+        """Which release this is."""
+        return self._bundle.model
+
+    def analyse(self, path: Path, header: Header, *, source: str, all_scores: bool = False) -> Analysed:
+        """Analyses one admitted file.
+
+        Args:
+            path: of the file.
+            header: what admission read from it.
+            source: what the analysis calls the file.
+            all_scores: list lesions below the *possible* threshold too, as `below`.
+
+        Returns:
+            The analysis and the film as a picture; bad input is `NotAnalysed`, never an exception.
+        """
+        run = _Run(self._clock)
+        answer: Findings | NotAnalysed
+        try:
+            with run.step("decode"):
+                seen = film(_read(path, header))
+            rows, columns = seen.image.shape
+            run.facts = ImageFacts(rows, columns, seen.mm_per_pixel, seen.spacing_source)
+            run.picture = seen.image
+            answer = self._look(seen, header, run, source=source, all_scores=all_scores)
+        except CalcedgeError as refusal:
+            answer = NotAnalysed(source, refusal.reason, header.identity.sop_instance_uid, self.model, run.facts)
+        picture = None if run.picture is None else picture_png(run.picture)
+        return Analysed(replace(answer, timing_ms=run.timing_ms()), picture)
+
+    def self_test(self) -> None:
+        """Analyses the release's golden images and compares with what was proven at its making.
+
+        Raises:
+            ModelError: unless every golden image gives the expected analysis, or if there is none.
+        """
+        golden.check(self._bundle, self._analyse_golden)
+
+    def _analyse_golden(self, path: Path) -> dict[str, Any]:
+        header = golden.header(path)
+        return wire.to_dict(self.analyse(path, header, source=path.name, all_scores=True).analysis)
+
+    def _look(self, seen: Film, header: Header, run: _Run, *, source: str, all_scores: bool) -> Findings:
+        """From the film to findings.
+
+        Raises:
+            Refused: if there is nothing to see, or no hand.
+            ModelError: if a network fails.
+        """
+        given, thresholds = self._bundle.anatomy, self._bundle.thresholds
+        with run.step("gate"):
+            gate.check_picture(seen.image)
+        with run.step("anatomy"):
+            hands = gate.believed(anatomy.candidates(seen.image, self._engine.anatomy, given, thresholds), thresholds)
+            estimated = anatomy.estimated_mm_per_pixel(hands)
+            run.facts = facts = _with_scale(seen, estimated)
+            mm = facts.mm_per_pixel
+            if mm is None:
+                raise Refused("not-a-hand", "no scale can be told")
+        scale = Scale(facts.rows, facts.columns, mm)
+        views = [self._examine(seen.image, hand, scale, run) for hand in hands]
+        with run.step("measure"):
+            return Findings(
+                source=source,
+                sop_instance_uid=header.identity.sop_instance_uid,
+                model=self.model,
+                image=facts,
+                quality=quality.notes(
+                    quality.View(
+                        image=seen.image,
+                        facts=facts,
+                        hands=hands,
+                        laterality=header.laterality,
+                        stated_mm=seen.mm_per_pixel,
+                        estimated_mm=estimated,
+                        metal_mm2=sum(view.metal_mm2 for view in views),
+                        presentation=seen.presentation,
+                    )
+                ),
+                hands=tuple(measures.hand(view.hand, view.counted(thresholds.possible), mm) for view in views),
+                lesions=_lesions(views, thresholds, scale, all_scores=all_scores),
+                ignored=tuple(ignored for view in views for ignored in view.ignored),
+            )
+
+    def _examine(self, image: NDArray[np.float32], hand: SeenHand, scale: Scale, run: _Run) -> _Examined:
+        """Bodies of one hand, measured."""
+        given, thresholds, mm = self._bundle.lesions, self._bundle.thresholds, scale.mm_per_pixel
+        with run.step("lesions"):
+            x0, y0, x1, y1 = _crop(hand, scale)
+            crop = image[y0 : y1 + 1, x0 : x1 + 1]
+            boxed = prepare.lesion_input(
+                crop, mm, _tissue(hand, (x0, y0), crop.shape), given.mm_per_pixel, given.multiple
+            )
+            maps = self._engine.lesions(boxed.image)["lesions"]
+        with run.step("measure"):
+            canvas = lesions.Canvas(x0, y0, boxed.mapping, mm)
+            found = lesions.bodies(maps, canvas, thresholds)
+            grey = measures.greys(boxed.image, hand.region, canvas, found)
+            measured: list[MeasuredBody] = []
+            ignored: list[Ignored] = []
+            metal_mm2 = 0.0
+            for body in found:
+                region, inside = measures.region_of(body, hand.region, canvas)
+                if inside < _IN_HAND:
+                    continue
+                if body.kind == "calcification":
+                    grade = measures.density_grade(measures.density_ratio(body, grey))
+                    measured.append(MeasuredBody(body, region, grade))
+                    continue
+                metal_mm2 += body.area_mm2 if body.kind == "metal" else 0.0
+                ignored.append(Ignored(body.kind, region, measures.bbox_of(body.points, scale), body.score))
+            return _Examined(hand, canvas, (maps.shape[1], maps.shape[2]), measured, tuple(ignored), metal_mm2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What was found on one hand."""
+
+    hand: SeenHand
+    canvas: lesions.Canvas
+    shape: tuple[int, int]
+    bodies: list[MeasuredBody]
+    ignored: tuple[Ignored, ...]
+    metal_mm2: float
+
+    def counted(self, possible: float) -> list[MeasuredBody]:
+        """Bodies at or above the *possible* threshold."""
+        return [measured for measured in self.bodies if measured.body.score >= possible]
+
+    def groups(self, possible: float, *, all_scores: bool) -> list[list[MeasuredBody]]:
+        """Clusters of what is counted; what is below stands alone."""
+        counted = {id(measured.body): measured for measured in self.counted(possible)}
+        clusters = lesions.clusters([measured.body for measured in counted.values()], self.canvas, self.shape)
+        groups = [[counted[id(body)] for body in cluster] for cluster in clusters]
+        if all_scores:
+            groups += [[measured] for measured in self.bodies if id(measured.body) not in counted]
+        return groups
+
+
+@dataclass(slots=True)
+class _Run:
+    """One analysis on its way: what is known so far, and how long each step took."""
+
+    clock: Clock
+    facts: ImageFacts | None = None
+    picture: NDArray[np.float32] | None = None
+    spent_s: dict[str, float] = field(default_factory=dict)
+    started_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started_s = self.clock.monotonic_s()
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Times a step; a step may come more than once."""
+        start = self.clock.monotonic_s()
+        try:
+            yield
+        finally:
+            self.spent_s[name] = self.spent_s.get(name, 0.0) + self.clock.monotonic_s() - start
+
+    def timing_ms(self) -> dict[str, float]:
+        """Milliseconds of each step and in all."""
+        total = self.clock.monotonic_s() - self.started_s
+        return {name: round(1000 * seconds, 1) for name, seconds in (self.spent_s | {"total": total}).items()}
+
+
+def picture_png(image: NDArray[np.float32]) -> bytes:
+    """The film as a PNG: 8 bit grey, full size, bright = dense."""
+    grey = (image * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def write_expected(bundle_dir: Path) -> None:
+    """Writes what the golden images of a release give on this machine: done once, when the release is made.
+
+    Raises:
+        ModelError: if the release can't be used.
+    """
+    analyser = Analyser(bundle_dir)
+    golden.write(analyser._bundle, analyser._analyse_golden)  # noqa: SLF001 - the same module's class
+
+
+def _read(path: Path, header: Header) -> Dataset:
+    """The data set with its pixels.
+
+    Raises:
+        Refused: `object-missing`, `damaged-pixels`, or `object-corrupt` if it isn't the object that was admitted.
+    """
+    with reading():
+        try:
+            dataset = dcmread(path, force=True)
+            uid = str(dataset.get("SOPInstanceUID", ""))
+            if "TransferSyntaxUID" not in dataset.file_meta:
+                dataset.file_meta.TransferSyntaxUID = UID(header.transfer_syntax_uid)
+        except FileNotFoundError as error:
+            raise Refused("object-missing") from error
+        except _READ_ERRORS as error:
+            raise Refused("damaged-pixels") from error
+    if uid.strip(" \0") != header.identity.sop_instance_uid:
+        raise Refused("object-corrupt")
+    return dataset
+
+
+def _with_scale(seen: Film, estimated: float | None) -> ImageFacts:
+    """The film's size, and the scale that is believed: the header's if it can be a hand's, else the bones'."""
+    rows, columns = seen.image.shape
+    if quality.is_credible(seen.mm_per_pixel, estimated):
+        return ImageFacts(rows, columns, seen.mm_per_pixel, seen.spacing_source)
+    if estimated is not None:
+        return ImageFacts(rows, columns, round(estimated, 5), "estimated")
+    return ImageFacts(rows, columns, None, "unknown")
+
+
+def _crop(hand: SeenHand, scale: Scale) -> tuple[int, int, int, int]:
+    """The hand with a margin, within the film."""
+    margin = round(_CROP_MARGIN_MM / scale.mm_per_pixel)
+    x0, y0, x1, y1 = hand.bbox
+    return (
+        max(0, x0 - margin),
+        max(0, y0 - margin),
+        min(scale.columns - 1, x1 + margin),
+        min(scale.rows - 1, y1 + margin),
+    )
+
+
+def _tissue(hand: SeenHand, start: tuple[int, int], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Where in a crop the hand is, by the region map."""
+    xs = np.arange(shape[1], dtype=np.float64) + start[0]
+    ys = np.arange(shape[0], dtype=np.float64) + start[1]
+    rows, _ = hand.region.cells_of(np.zeros_like(ys), ys)
+    _, columns = hand.region.cells_of(xs, np.zeros_like(xs))
+    in_hand = hand.region.probability.argmax(axis=0) > 0
+    mask: NDArray[np.bool_] = in_hand[np.ix_(rows, columns)]
+    return mask
+
+
+def _lesions(
+    views: list[_Examined], thresholds: bundle.Thresholds, scale: Scale, *, all_scores: bool
+) -> tuple[Lesion, ...]:
+    """The lesions of all hands, the surest first, numbered from 1."""
+    groups = [
+        (index, group)
+        for index, view in enumerate(views)
+        for group in view.groups(thresholds.possible, all_scores=all_scores)
+    ]
+    ordered = sorted(groups, key=lambda pair: (-pair[1][0].body.score, pair[0]))
+    return tuple(
+        measures.lesion(number, index, group, thresholds, scale)
+        for number, (index, group) in enumerate(ordered, start=1)
+    )
+
+
+__all__ = ["Analyser", "ModelError", "picture_png", "write_expected"]

@@ -1,0 +1,281 @@
+"""Where the hands are: joints, tips, side, regions, and a scale where the header has none.
+
+The anatomy network looks twice: at the whole film, to find one or two hands, and at each hand's crop, to place its
+keypoints and regions.
+
+What always holds: coordinates are pixels of the film; a keypoint that isn't visible is absent; a hand's side comes
+from its geometry, never from the header.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from edge.detector import prepare
+from edge.detector.bundle import KEYPOINTS, AnatomyInput, Thresholds
+from edge.detector.engine import STRIDE, Maps, Network
+from edge.types import BBox, Point, Side
+
+MAX_HANDS: Final = 2
+_HAND: Final = 0.5
+"""The probability from which a cell belongs to a hand."""
+_LEAST_SHARE: Final = 0.15
+"""A second hand has at least this part of the first one's area."""
+_MARGIN: Final = 0.07
+"""Of a hand's longer side, added around it for the second look."""
+
+BONE_MM: Final[Mapping[tuple[str, str], float]] = {
+    ("MCP2", "PIP2"): 41.4, ("PIP2", "DIP2"): 23.6, ("DIP2", "TIP2"): 16.4,
+    ("MCP3", "PIP3"): 46.2, ("PIP3", "DIP3"): 27.5, ("DIP3", "TIP3"): 18.0,
+    ("MCP4", "PIP4"): 43.0, ("PIP4", "DIP4"): 26.9, ("DIP4", "TIP4"): 17.9,
+    ("MCP5", "PIP5"): 34.3, ("PIP5", "DIP5"): 19.3, ("DIP5", "TIP5"): 16.6,
+}  # fmt: skip
+"""From joint to joint: phalanges of 66 adults on radiographs (Buryanov and Kotiuk 2010, Int J Morphol 28:755) and half
+of each joint space. One adult differs from the mean by 4.5 % (standard deviation)."""
+CREDIBLE: Final = (0.55, 1.45)
+"""Stated pixel size over the one estimated from anatomy: outside, the stated one can't be a hand's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The region map of one hand: probabilities on a coarse grid, and how the grid lies on the film."""
+
+    probability: Maps
+    """[1 + 20, rows, columns]; the first channel is background."""
+    crop: BBox
+    mapping: prepare.Mapping
+    """From the crop to the network's input."""
+
+    def cells_of(self, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and columns of the grid cells in which points of the film lie, clipped to the grid."""
+        gx, gy = self._grid(xs, ys)
+        rows, columns = self.probability.shape[1:]
+        return (
+            np.clip(np.rint(gy), 0, rows - 1).astype(np.intp),
+            np.clip(np.rint(gx), 0, columns - 1).astype(np.intp),
+        )
+
+    def at(self, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Maps:
+        """Probabilities [1 + 20, n] at points of the film."""
+        rows, columns = self.cells_of(xs, ys)
+        return self.probability[:, rows, columns]
+
+    def film_of(
+        self, columns: NDArray[np.intp], rows: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The centres of grid cells as x and y on the film."""
+        m = self.mapping
+        ix, iy = (np.asarray(cells, dtype=np.float64) * STRIDE + (STRIDE - 1) / 2 for cells in (columns, rows))
+        return (ix - m.dx + 0.5) / m.scale - 0.5 + self.crop[0], (iy - m.dy + 0.5) / m.scale - 0.5 + self.crop[1]
+
+    @property
+    def cell_px(self) -> float:
+        """The side of a grid cell in pixels of the film."""
+        return STRIDE / self.mapping.scale
+
+    def _grid(
+        self, xs: NDArray[np.float64], ys: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        m = self.mapping
+        ix = (xs - self.crop[0] + 0.5) * m.scale - 0.5 + m.dx
+        iy = (ys - self.crop[1] + 0.5) * m.scale - 0.5 + m.dy
+        return (ix + 0.5) / STRIDE - 0.5, (iy + 0.5) / STRIDE - 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SeenHand:
+    """One hand as the network saw it.
+
+    Attributes:
+        side: by geometry.
+        bbox: of the hand's tissue, without the forearm.
+        keypoints: the visible ones, x and y in pixels of the film.
+        confidence: mean peak of all keypoints, 0 to 1.
+        region: the region map.
+    """
+
+    side: Side
+    bbox: BBox
+    keypoints: Mapping[str, Point]
+    confidence: float
+    region: Region
+
+
+def candidates(
+    image: NDArray[np.float32], network: Network, given: AnatomyInput, thresholds: Thresholds
+) -> tuple[SeenHand, ...]:
+    """What might be hands, from left to right; at most two. `edge.detector.gate` decides which are.
+
+    Args:
+        image: float32 [rows, columns], bright = dense.
+        network: the anatomy network.
+        given: how it wants its picture.
+        thresholds: of the release.
+    """
+    boxed = prepare.anatomy_input(image, given.long_side_px, given.multiple)
+    answer = network(boxed.image)
+    boxes = _boxes(answer["regions"], answer["keypoints"], boxed.mapping, (image.shape[0], image.shape[1]))
+    hands = [_look(image, box, network, given, thresholds) for box in boxes]
+    return tuple(sorted((hand for hand in hands if hand is not None), key=lambda hand: hand.bbox[0]))
+
+
+def side_of(keypoints: Mapping[str, Point]) -> Side:
+    """Left or right, of a hand seen from behind (PA), whatever way it is turned on the film.
+
+    Going from the wrist to the fingers, a left hand has its thumb on the right.
+    """
+    if "WRIST" not in keypoints:
+        return "U"
+    wx, wy = keypoints["WRIST"]
+    fingers = [keypoints[f"MCP{d}"] for d in (2, 3, 4, 5) if f"MCP{d}" in keypoints]
+    radial = keypoints.get("MCP1") or keypoints.get("MCP2")
+    ulnar = keypoints.get("MCP5") or keypoints.get("MCP4")
+    if len(fingers) < 2 or radial is None or ulnar is None:
+        return "U"
+    fx, fy = (sum(values) / len(fingers) for values in zip(*fingers, strict=True))
+    turn = (fx - wx) * (radial[1] - ulnar[1]) - (fy - wy) * (radial[0] - ulnar[0])
+    return "L" if turn > 0 else "R"
+
+
+def estimated_mm_per_pixel(hands: tuple[SeenHand, ...]) -> float | None:
+    """Millimetres per pixel, if these are adult fingers of mean length; None when too few segments are visible."""
+    pixels = expected = 0.0
+    count = 0
+    for hand in hands:
+        for (a, b), length in BONE_MM.items():
+            if a in hand.keypoints and b in hand.keypoints:
+                pixels += math.dist(hand.keypoints[a], hand.keypoints[b])
+                expected += length
+                count += 1
+    return expected / pixels if count >= 4 and pixels > 0 else None
+
+
+def _boxes(regions: Maps, keypoints: Maps, mapping: prepare.Mapping, shape: tuple[int, int]) -> list[BBox]:
+    """Where the first look sees hands: boxes on the film, largest first."""
+    hand = regions[0] < 1 - _HAND
+    labels, count = ndimage.label(hand)
+    if not count:
+        return []
+    sizes = np.bincount(labels.ravel())[1:]
+    order = np.argsort(-sizes, kind="stable")[:MAX_HANDS]
+    parts = [labels == 1 + i for i in order if sizes[i] >= _LEAST_SHARE * sizes[order[0]]]
+    if len(parts) == 1:
+        parts = _split(parts[0], keypoints)
+    return [_box(part, mapping, shape) for part in parts]
+
+
+def _split(part: NDArray[np.bool_], keypoints: Maps) -> list[NDArray[np.bool_]]:
+    """Two hands that touch are one part: with two peaks in most knuckle maps, each cell goes to the nearer hand."""
+    knuckles = [KEYPOINTS.index(f"MCP{d}") for d in (2, 3, 4)]
+    apart = 0.28 * max(part.shape)
+    centres: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for channel in knuckles:
+        peaks = _peaks(keypoints[channel], part, apart)
+        if len(peaks) == 2:
+            first, second = sorted(peaks, key=lambda p: (p[1], p[0]))
+            centres.append((np.array(first, dtype=float), np.array(second, dtype=float)))
+    if len(centres) < 2:
+        return [part]
+    a, b = (np.mean([pair[k] for pair in centres], axis=0) for k in (0, 1))
+    rows, columns = np.indices(part.shape)
+    nearer = (rows - a[0]) ** 2 + (columns - a[1]) ** 2 <= (rows - b[0]) ** 2 + (columns - b[1]) ** 2
+    return [part & nearer, part & ~nearer]
+
+
+def _peaks(heat: NDArray[np.float32], part: NDArray[np.bool_], apart: float) -> list[tuple[int, int]]:
+    """Up to two peaks of at least 0.25, no nearer to each other than `apart` cells."""
+    found: list[tuple[int, int]] = []
+    left = np.where(part, heat, 0)
+    rows, columns = np.indices(heat.shape)
+    for _ in range(2):
+        row, column = np.unravel_index(int(np.argmax(left)), heat.shape)
+        if left[row, column] < 0.25:
+            break
+        found.append((int(row), int(column)))
+        left = np.where((rows - row) ** 2 + (columns - column) ** 2 < apart**2, 0, left)
+    return found
+
+
+def _box(part: NDArray[np.bool_], mapping: prepare.Mapping, shape: tuple[int, int]) -> BBox:
+    """The film's pixels around a part of the grid, with a margin."""
+    rows, columns = np.nonzero(part.any(axis=1))[0], np.nonzero(part.any(axis=0))[0]
+    x0, y0 = mapping.backward(*prepare.grid_to_image(columns[0] - 0.5, rows[0] - 0.5, STRIDE))
+    x1, y1 = mapping.backward(*prepare.grid_to_image(columns[-1] + 0.5, rows[-1] + 0.5, STRIDE))
+    margin = _MARGIN * max(x1 - x0, y1 - y0)
+    return _clip((x0 - margin, y0 - margin, x1 + margin, y1 + margin), shape)
+
+
+def _clip(box: tuple[float, float, float, float], shape: tuple[int, int]) -> BBox:
+    x0, y0, x1, y1 = box
+    rows, columns = shape
+    return (
+        min(max(0, math.floor(x0)), columns - 1),
+        min(max(0, math.floor(y0)), rows - 1),
+        min(max(0, math.ceil(x1)), columns - 1),
+        min(max(0, math.ceil(y1)), rows - 1),
+    )
+
+
+def _look(
+    image: NDArray[np.float32], box: BBox, network: Network, given: AnatomyInput, thresholds: Thresholds
+) -> SeenHand | None:
+    """The second look, at one hand."""
+    x0, y0, x1, y1 = box
+    crop = image[y0 : y1 + 1, x0 : x1 + 1]
+    if min(crop.shape) < 16:
+        return None
+    boxed = prepare.anatomy_input(crop, given.long_side_px, given.multiple)
+    answer = network(boxed.image)
+    region = Region(answer["regions"], box, boxed.mapping)
+    tissue = _largest(answer["regions"][0] < 1 - _HAND)
+    if not tissue.any():
+        return None
+    near = ndimage.binary_dilation(tissue, iterations=3)
+    points: dict[str, Point] = {}
+    peaks = []
+    for name, heat in zip(KEYPOINTS, answer["keypoints"], strict=True):
+        x, y, peak = peak_of(np.where(near, heat, 0))
+        peaks.append(peak)
+        if peak >= thresholds.keypoint:
+            cx, cy = boxed.mapping.backward(*prepare.grid_to_image(x, y, STRIDE))
+            points[name] = (x0 + cx, y0 + cy)
+    rows, columns = np.nonzero(tissue.any(axis=1))[0], np.nonzero(tissue.any(axis=0))[0]
+    bx0, by0 = boxed.mapping.backward(*prepare.grid_to_image(columns[0] - 0.5, rows[0] - 0.5, STRIDE))
+    bx1, by1 = boxed.mapping.backward(*prepare.grid_to_image(columns[-1] + 0.5, rows[-1] + 0.5, STRIDE))
+    bbox = _clip((x0 + bx0, y0 + by0, x0 + bx1, y0 + by1), (image.shape[0], image.shape[1]))
+    return SeenHand(side_of(points), bbox, points, float(np.mean(peaks)), region)
+
+
+def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    labels, count = ndimage.label(mask)
+    if count < 2:
+        return mask
+    largest: NDArray[np.bool_] = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    return largest
+
+
+def peak_of(heat: NDArray[np.float32]) -> tuple[float, float, float]:
+    """The highest point of a heat map as x, y and height; a parabola through its logarithm places it between cells."""
+    row, column = (int(i) for i in np.unravel_index(int(np.argmax(heat)), heat.shape))
+    peak = float(heat[row, column])
+    return (
+        column + _between(heat[row, max(0, column - 1) : column + 2], column > 0),
+        row + _between(heat[max(0, row - 1) : row + 2, column], row > 0),
+        peak,
+    )
+
+
+def _between(three: NDArray[np.float32], has_before: bool) -> float:  # noqa: FBT001 - private, named where it is called
+    """Where between -0.5 and 0.5 the top of a bell through three values lies; 0 at a map's edge."""
+    if len(three) < 3 or not has_before:
+        return 0.0
+    low, mid, high = (math.log(max(float(v), 1e-6)) for v in three)
+    bend = low - 2 * mid + high
+    return 0.0 if bend >= -1e-9 else float(np.clip(0.5 * (low - high) / bend, -0.5, 0.5))

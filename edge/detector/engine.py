@@ -1,0 +1,114 @@
+"""The two networks in onnxruntime, set up for a small computer that has other things to do.
+
+Threads are one less than the cores and don't spin while they wait; the memory pattern is off, because inputs have many
+sizes; the graph is optimised here, on the machine that runs it. In fp32 the results repeat bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from edge.detector.bundle import LESION_CHANNELS, REGION_CHANNELS, Bundle
+from edge.errors import ModelError
+
+Maps = NDArray[np.float32]
+"""[channels, rows, columns], 0 to 1."""
+
+STRIDE: Final = 2
+"""Both networks answer on a grid of half their input's size."""
+_ORT_ERRORS: Final = (
+    states.EPFail,
+    states.Fail,
+    states.InvalidArgument,
+    states.InvalidGraph,
+    states.InvalidProtobuf,
+    states.NoModel,
+    states.NotImplemented,
+    states.RuntimeException,
+    RuntimeError,
+    ValueError,
+)
+"""onnxruntime's exceptions share no base of their own."""
+_QUIET: Final = 3
+
+
+class Network:
+    """One graph with one input, `image` float32 [1, 1, rows, columns]."""
+
+    def __init__(self, name: str, graph: bytes, outputs: Mapping[str, int], *, threads: int) -> None:
+        """Prepares the graph. `outputs`: the channels that each must have.
+
+        Raises:
+            ModelError: if the graph can't be loaded or has another surface.
+        """
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.enable_mem_pattern = False
+        options.log_severity_level = _QUIET
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except _ORT_ERRORS as error:
+            raise ModelError(f"the {name} network can't be loaded") from error
+        self._name = name
+        self._outputs = dict(outputs)
+        inputs = [node.name for node in self._session.get_inputs()]
+        found = {node.name for node in self._session.get_outputs()}
+        if inputs != ["image"] or not set(outputs) <= found:
+            raise ModelError(f"the {name} network has other inputs or outputs than it must")
+
+    def __call__(self, image: NDArray[np.float32]) -> dict[str, Maps]:
+        """Runs the network on float32 [rows, columns]; each output float32 [channels, rows / 2, columns / 2].
+
+        Raises:
+            ModelError: if the network fails, or its answer has another shape or isn't finite.
+        """
+        fed = np.ascontiguousarray(image, dtype=np.float32)[None, None]
+        try:
+            values = self._session.run(list(self._outputs), {"image": fed})
+        except _ORT_ERRORS as error:
+            raise ModelError(f"the {self._name} network failed") from error
+        grid = image.shape[0] // STRIDE, image.shape[1] // STRIDE
+        answer: dict[str, Maps] = {}
+        for (name, channels), value in zip(self._outputs.items(), values, strict=True):
+            if value.shape != (1, channels, *grid) or not np.isfinite(value).all():
+                raise ModelError(f"the {self._name} network's {name} is not what it must be")
+            answer[name] = value[0]
+        return answer
+
+
+class Engine:
+    """Both networks of a release, warmed up on request."""
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+        """Loads both. `threads`: cores less one unless told.
+
+        Raises:
+            ModelError: if a network can't be used.
+        """
+        count = threads if threads is not None else max(1, len(os.sched_getaffinity(0)) - 1)
+        self._bundle = bundle
+        self.anatomy = Network(
+            "anatomy",
+            bundle.networks["anatomy"],
+            {"regions": len(REGION_CHANNELS), "keypoints": 20},
+            threads=count,
+        )
+        self.lesions = Network("lesions", bundle.networks["lesions"], {"lesions": len(LESION_CHANNELS)}, threads=count)
+
+    def warm_up(self) -> None:
+        """Runs both once: the first run is twice as slow as the next."""
+        side = self._bundle.anatomy.long_side_px
+        multiple = self._bundle.anatomy.multiple
+        self.anatomy(np.zeros((-(-side // multiple) * multiple,) * 2, dtype=np.float32))
+        multiple = self._bundle.lesions.multiple
+        self.lesions(np.zeros((-(-640 // multiple) * multiple,) * 2, dtype=np.float32))

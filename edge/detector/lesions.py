@@ -1,0 +1,167 @@
+"""From the lesion network's map of one hand to bodies, and from bodies to clusters.
+
+What always holds:
+
+- A body's score is the highest probability within it; its outline runs at the release's outline level, or at half its
+  peak where it never reaches that.
+- What the network takes for a sesamoid or for metal is named and not counted.
+- Bodies under the *possible* threshold never join, or change, those above it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from edge.detector import prepare
+from edge.detector.bundle import LESION_CHANNELS, Thresholds
+from edge.detector.engine import STRIDE, Maps
+from edge.detector.outline import Points, outline
+
+Kind = Literal["calcification", "sesamoid", "metal"]
+Window = tuple[slice, slice]
+
+FLOOR: Final = 0.08
+"""Peaks below this are not listed, even when all scores are asked for."""
+CLUSTER_GAP_MM: Final = 2.0
+"""Bodies whose outlines are nearer than this are one cluster."""
+_TOUCHING: Final = np.ones((3, 3), dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """How one hand's lesion map lies on the film.
+
+    Attributes:
+        x0: the crop's first column on the film.
+        y0: the crop's first row.
+        mapping: from the crop to the network's input.
+        mm_per_pixel: of the film.
+    """
+
+    x0: int
+    y0: int
+    mapping: prepare.Mapping
+    mm_per_pixel: float
+
+    @property
+    def cell_mm(self) -> float:
+        """The side of a map's cell."""
+        return STRIDE / self.mapping.scale * self.mm_per_pixel
+
+    def to_film(self, points: Points) -> Points:
+        """Points in cells to points in pixels of the film."""
+        inside = (points + 0.5) * STRIDE - 0.5
+        offset = np.array([self.mapping.dx, self.mapping.dy], dtype=np.float64)
+        start = np.array([self.x0, self.y0], dtype=np.float64)
+        film: Points = (inside - offset + 0.5) / self.mapping.scale - 0.5 + start
+        return film
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One connected dense thing.
+
+    Attributes:
+        kind: what the network takes it for.
+        score: its highest probability.
+        rows: of its cells.
+        columns: of its cells.
+        points: outline in pixels of the film.
+        area_mm2: within the outline, less holes.
+    """
+
+    kind: Kind
+    score: float
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    points: Points
+    area_mm2: float
+
+
+def bodies(maps: Maps, canvas: Canvas, thresholds: Thresholds) -> list[Body]:
+    """All bodies of one hand's maps [3, rows, columns], the surest first.
+
+    A calcification that the network holds more for a sesamoid or for metal is left to that kind.
+    """
+    calcified, sesamoid, metal = (maps[LESION_CHANNELS.index(name)] for name in LESION_CHANNELS)
+    level = thresholds.outline
+    found = [
+        *_Field("sesamoid", sesamoid, canvas).bodies(thresholds.sesamoid, level),
+        *_Field("metal", metal, canvas).bodies(thresholds.metal, level),
+    ]
+    for body in _Field("calcification", calcified, canvas).bodies(min(FLOOR, thresholds.possible), level):
+        cells = body.rows, body.columns
+        mean = float(calcified[cells].mean())
+        if max(float(sesamoid[cells].mean()), float(metal[cells].mean())) < mean:
+            found.append(body)
+    return sorted(found, key=lambda b: (-b.score, b.kind, int(b.rows[0]), int(b.columns[0])))
+
+
+def clusters(found: list[Body], canvas: Canvas, shape: tuple[int, int]) -> list[list[Body]]:
+    """Bodies grouped by nearness, the surest first in each group and over all."""
+    if not found:
+        return []
+    empty = np.ones(shape, dtype=np.bool_)
+    for body in found:
+        empty[body.rows, body.columns] = False
+    away = ndimage.distance_transform_edt(empty)
+    joined, _ = ndimage.label(away <= CLUSTER_GAP_MM / canvas.cell_mm / 2 + 0.5, structure=_TOUCHING)
+    groups: dict[int, list[Body]] = {}
+    for body in found:
+        groups.setdefault(int(joined[body.rows[0], body.columns[0]]), []).append(body)
+    return sorted(groups.values(), key=lambda group: -group[0].score)
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One channel of the map, and how bodies are cut out of it."""
+
+    kind: Kind
+    heat: NDArray[np.float32]
+    canvas: Canvas
+
+    def bodies(self, least: float, level: float) -> list[Body]:
+        """Bodies whose peak is at least `least`: those that reach `level`, then the fainter ones."""
+        sure, windows = _labelled(self.heat >= level)
+        found = [self._body(sure[window] == i, window, level) for i, window in windows]
+        if least < level:
+            taken = ndimage.binary_dilation(sure > 0, structure=_TOUCHING, iterations=2)
+            faint, windows = _labelled((self.heat >= least / 2) & ~taken)
+            found += [self._faint(faint[window] == i, window, least) for i, window in windows]
+        return [body for body in found if body is not None and body.score >= least]
+
+    def _faint(self, mine: NDArray[np.bool_], window: Window, least: float) -> Body | None:
+        """The body in a patch that never reaches the level: what is above half its peak, around the peak."""
+        values = np.where(mine, self.heat[window], 0)
+        peak = float(values.max())
+        if peak < least:
+            return None
+        labels, _ = ndimage.label(values >= peak / 2, structure=_TOUCHING)
+        return self._body(labels == labels.ravel()[int(np.argmax(values))], window, peak / 2)
+
+    def _body(self, mine: NDArray[np.bool_], window: Window, level: float) -> Body | None:
+        """One body: its cells, and its outline with other bodies blanked."""
+        values = self.heat[window]
+        rows, columns = np.nonzero(mine)
+        line = outline(np.where(mine | (values < level), values, 0), level)
+        if len(line.points) < 3:
+            return None
+        top, left = window[0].start, window[1].start
+        points = self.canvas.to_film(line.points + np.array([left, top], dtype=np.float64))
+        area = line.area * self.canvas.cell_mm**2
+        return Body(self.kind, float(values[mine].max()), rows + top, columns + left, points, area)
+
+
+def _labelled(mask: NDArray[np.bool_]) -> tuple[NDArray[np.integer[Any]], list[tuple[int, Window]]]:
+    """Connected parts, and around each a window with a margin of one cell."""
+    labels, _ = ndimage.label(mask, structure=_TOUCHING)
+    windows = [
+        (i, (slice(max(0, box[0].start - 1), box[0].stop + 1), slice(max(0, box[1].start - 1), box[1].stop + 1)))
+        for i, box in enumerate(ndimage.find_objects(labels), start=1)
+    ]
+    return labels, windows
