@@ -15,6 +15,7 @@ The rule, in this order:
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from typing import Final
@@ -24,6 +25,8 @@ from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 _DELIMITERS: Final = frozenset(b"\\^=\r\n\t\f")
 """Each resets the character set to the first (PS3.5 section 6.1.2.5.3)."""
 _ESCAPE: Final = b"\x1b"
+_MISSPELT: Final = re.compile(r"ISO[ -]IR|ISO.2022.IR.")
+"""Spellings seen in the field that pydicom takes for what they mean."""
 _REPLACED: Final = "\ufffd"
 _EXTENSIONS: Final = ("", *(name for name in python_encoding if name.startswith("ISO 2022 IR")))
 
@@ -62,4 +65,4 @@ def _in(names: Sequence[str], raw: bytes) -> str | None:
 
 
 def _known(name: str) -> bool:
-    return name in python_encoding or name.replace("-", "_", 1).replace(" ", "_", 1) in python_encoding
+    return name in python_encoding or _MISSPELT.match(name) is not None

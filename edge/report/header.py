@@ -11,6 +11,8 @@ What always holds:
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +33,22 @@ _TIME: Final = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?|23:?
 _AGE: Final = re.compile(r"\d{3}[DWMY]")
 _OFFSET: Final = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
 _CODE: Final = re.compile(r"[A-Z0-9 _]{0,16}")
+
+
+UNREADABLE: Final = (
+    AttributeError,
+    BytesLengthException,
+    EOFError,
+    InvalidDicomError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What pydicom raises on bytes that are no DICOM object, found by cutting and flipping them."""
 
 
 def _as_is(value: str) -> str:
@@ -123,26 +141,14 @@ def read_source(path: Path) -> Source:
             it can't be read at all.
     """
     dataset = read_header(path)
-    stated = stated_character_sets(dataset)
-    notes: list[str] = []
-    text: dict[str, str] = {}
-    for keyword in _RULES:
-        value, as_stated = decode(raw_value(dataset, keyword), stated)
-        text[keyword] = fit(keyword, value)
-        if value.strip() and not text[keyword]:
-            notes.append(f"{keyword} as received is not a valid value and is left empty.")
-        if not as_stated:
-            notes.append(f"{keyword} is not valid in the character set that the image states; it was read by rule.")
+    try:
+        source = _understood(dataset)
+    except UNREADABLE as error:
+        raise _unreadable(error) from error
     for keyword in _NEEDED:
-        if not text[keyword]:
+        if not source[keyword]:
             raise ReportError("missing-identity", keyword)
-    return Source(
-        text,
-        _requests(dataset, stated),
-        _number(dataset, "Rows"),
-        _number(dataset, "Columns"),
-        tuple(notes),
-    )
+    return source
 
 
 def fit(keyword: str, value: str) -> str:
@@ -160,8 +166,8 @@ def read_header(path: Path) -> Dataset:
     keywords = [*_RULES, "SpecificCharacterSet", "RequestAttributesSequence", "Rows", "Columns"]
     try:
         return dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(keywords))
-    except (InvalidDicomError, BytesLengthException, EOFError, OSError, ValueError, NotImplementedError) as error:
-        raise ReportError("report-failed", f"the header can't be read: {type(error).__name__}") from error
+    except UNREADABLE as error:
+        raise _unreadable(error) from error
 
 
 def raw_value(dataset: Dataset, keyword: str) -> bytes:
@@ -181,6 +187,25 @@ def stated_character_sets(dataset: Dataset) -> tuple[str, ...]:
     """The values of Specific Character Set, empty when there is none."""
     raw = raw_value(dataset, "SpecificCharacterSet").decode("ascii", errors="replace")
     return tuple(name.strip() for name in raw.split("\\")) if raw.strip() else ()
+
+
+def _understood(dataset: Dataset) -> Source:
+    stated = stated_character_sets(dataset)
+    notes: list[str] = []
+    text: dict[str, str] = {}
+    for keyword in _RULES:
+        value, as_stated = decode(raw_value(dataset, keyword), stated)
+        text[keyword] = fit(keyword, value)
+        if value.strip() and not text[keyword]:
+            notes.append(f"{keyword} as received is not a valid value and is left empty.")
+        if not as_stated:
+            notes.append(f"{keyword} is not valid in the character set that the image states; it was read by rule.")
+    requests = _requests(dataset, stated)
+    return Source(text, requests, _number(dataset, "Rows"), _number(dataset, "Columns"), tuple(notes))
+
+
+def _unreadable(error: Exception) -> ReportError:
+    return ReportError("report-failed", f"the header can't be read: {type(error).__name__}")
 
 
 def _requests(dataset: Dataset, stated: tuple[str, ...]) -> tuple[Mapping[str, str], ...]:

@@ -25,6 +25,8 @@ LONG_SIDE: Final = 2000
 _FILM_SIDE: Final = 1500
 _NARROWEST: Final = 1000
 _LISTED: Final = 10
+_QUALIFIED: Final = 12
+"""Most lesions listed and most lines of small print: the film keeps its place."""
 
 _DEFINITE: Final[Colour] = (255, 221, 51)
 _POSSIBLE: Final[Colour] = (102, 221, 255)
@@ -128,9 +130,10 @@ def _below(analysis: Analysis, device: DeviceId, made_at: Stamp, unit: int, widt
     """The list, the legend and the small print."""
     small = round(unit * 0.85)
     listed = _listed(analysis) if isinstance(analysis, Findings) else []
-    prints: list[str] = []
-    for text in (*wording.comments(analysis), _made_by(analysis, device, made_at)):
-        prints += wrapped(text, small, width - 2 * unit)
+    qualified = [line for text in wording.comments(analysis) for line in wrapped(text, small, width - 2 * unit)]
+    if len(qualified) > _QUALIFIED:
+        qualified = [*qualified[: _QUALIFIED - 1], "and more, all in the structured report"]
+    prints = [*qualified, *wrapped(_made_by(analysis, device, made_at), small, width - 2 * unit)]
     legend = isinstance(analysis, Findings)
     height = round(unit * (1.0 + 1.45 * len(listed) + 1.9 * legend) + small * 1.4 * len(prints))
     panel = Image.new("RGB", (width, height), _PANEL)

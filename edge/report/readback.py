@@ -17,6 +17,7 @@ from edge.report import codes, wording
 from edge.types import Analysis, Findings, Hand, Lesion, Side
 
 _IMAGING_MEASUREMENTS: Final = ("126010", "DCM")
+_WORDS: Final = ("C0034375", "UMLS")
 _GROUP: Final = ("125007", "DCM")
 _TRACKING: Final = ("112039", "DCM")
 _FINDING_SITE: Final = ("363698007", "SCT")
@@ -48,6 +49,12 @@ def groups_of(ds: Dataset) -> tuple[Group, ...]:
     """
     (container,) = (item for item in ds.ContentSequence if _name(item) == _IMAGING_MEASUREMENTS)
     return tuple(_read(item) for item in container.ContentSequence if _name(item) == _GROUP)
+
+
+def words_of(ds: Dataset) -> tuple[str, ...]:
+    """The sentences of a parsed report, in order. Raises as `groups_of` does."""
+    (container,) = (item for item in ds.ContentSequence if _name(item) == _WORDS)
+    return tuple(str(item.TextValue) for item in container.ContentSequence)
 
 
 def groups_expected(analysis: Analysis) -> tuple[Group, ...]:

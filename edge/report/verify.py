@@ -18,9 +18,10 @@ from pydicom.tag import Tag
 from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage
 
 from edge.errors import ReportError
+from edge.report import wording
 from edge.report.charset import decode
-from edge.report.header import fit, raw_value, read_header, stated_character_sets
-from edge.report.readback import Group, groups_expected, groups_of
+from edge.report.header import UNREADABLE, fit, raw_value, read_header, read_source, stated_character_sets
+from edge.report.readback import Group, groups_expected, groups_of, words_of
 from edge.types import Analysis, ReportKind
 
 _IDENTITY: Final = (
@@ -54,6 +55,7 @@ def verify(kind: ReportKind, content: bytes, source: Path, analysis: Analysis) -
     received = read_header(source)
     if analysis.sop_instance_uid not in (None, _text(received, "SOPInstanceUID")):
         raise _mismatch("the analysis is of another image")
+    notes = read_source(source).notes
     try:
         ds = dcmread(BytesIO(content))
         _same_identity(ds, received)
@@ -62,7 +64,8 @@ def verify(kind: ReportKind, content: bytes, source: Path, analysis: Analysis) -
             _whole_picture(ds)
         else:
             _same_values(ds, analysis)
-    except (AttributeError, EOFError, IndexError, KeyError, OSError, TypeError, ValueError) as error:
+            _same_words(ds, (*wording.summary(analysis), *wording.comments(analysis), *notes))
+    except (*UNREADABLE, IndexError) as error:
         raise _mismatch(f"it can't be read back: {type(error).__name__}") from error
 
 
@@ -101,6 +104,11 @@ def _same_values(ds: Dataset, analysis: Analysis) -> None:
     for one, other in zip(found, expected, strict=True):
         if difference := _difference(one, other):
             raise _mismatch(f"{difference} of {other.name}")
+
+
+def _same_words(ds: Dataset, expected: tuple[str, ...]) -> None:
+    if words_of(ds) != expected:
+        raise _mismatch("the words")
 
 
 def _difference(found: Group, expected: Group) -> str | None:
