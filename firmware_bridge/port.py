@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import random
 import termios
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import serial
@@ -54,12 +55,8 @@ class Port(Protocol):
         ...
 
 
-class PortOpener(Protocol):
-    """Opens a port by its path, or raises PortLost."""
-
-    def __call__(self, path: str) -> Port:
-        """An open port."""
-        ...
+PortOpener = Callable[[str], Port]
+"""Opens a port by its path, or raises PortLost."""
 
 
 class SerialPort:

@@ -84,10 +84,10 @@ class World:
             self.unplugged_until_ns = self.now_ns + self.rng.randrange(20, 800) * MS
             self.session.port_lost(LinkReason.PORT_LOST, self.now_ns)
             self.session.port_opened(self.unplugged_until_ns)
-        elif dice < 0.003:
+        elif dice < 0.004:
             self.faults["brown-out"] += 1
             self.unit.reset(ResetCause.BROWN_OUT, self.now_ns)
-        elif dice < 0.005:
+        elif dice < 0.006:
             self.faults["killed"] += 1
             self._restart()
 

@@ -1,0 +1,1 @@
+"""Tests of the serial link, the bridge and the simulated unit."""

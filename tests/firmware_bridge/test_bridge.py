@@ -1,0 +1,225 @@
+"""The bridge against the simulated unit, on a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.bridge import Bridge, LinkReason, LinkState, LinkStatus, ReceivedEvent
+from firmware_bridge.messages import EndCode, StateChange, UnitState
+from firmware_bridge.port import PortLost
+from firmware_bridge.simulator import Scenario
+from firmware_bridge.simulator.faults import BrownOut, Corrupt, Drop, Garbage, Silence, Unplug
+from firmware_bridge.simulator.scenario import Expose, Settle, Step, Wait
+from tests.firmware_bridge.rig import Disk, Rig
+
+FAST = 20.0
+
+
+def scenario(*steps: Step, speed: float = FAST) -> Scenario:
+    return Scenario(step=steps, speed=speed, seed=7)
+
+
+@pytest.mark.requirement("each exposure of the unit is recorded with its technique")
+def test_an_exposure_arrives_once_with_its_technique_and_its_moment(rig: Rig, disk: Disk) -> None:
+    rig.connect(disk)
+    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    rig.simulate(scenario(Wait(s=4), Expose(kv=52.5, ma=100, ms=40), Settle()))
+    rig.wait_for_line("scenario-finished")
+    after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    (event,), (exposure,) = disk.exposures, disk.techniques
+    assert (exposure.kvp, exposure.tube_current_ma, exposure.exposure_time_ms, exposure.exposure_mas) == (
+        52.5,
+        100.0,
+        40.0,
+        4.0,
+    )
+    assert exposure.end_code is EndCode.NORMAL
+    assert exposure.tick_off - exposure.tick_on == pytest.approx(40_000, abs=1)
+    assert event.mapped
+    assert before < event.host_monotonic_ns < after
+    assert event.device_tick == exposure.tick_on
+    assert len(disk.calls) == len(set(disk.calls))
+
+
+def test_the_states_of_an_exposure_arrive_in_order(rig: Rig, disk: Disk) -> None:
+    rig.connect(disk)
+    rig.simulate(scenario(Expose(), Settle()))
+    rig.wait_for_line("scenario-finished")
+    states = [event.message.new for event in disk.events.values() if isinstance(event.message, StateChange)]
+    ready = [UnitState.PREP, UnitState.READY, UnitState.EXPOSING, UnitState.WAIT_RELEASE, UnitState.STANDBY]
+    assert states == [UnitState.STANDBY, *ready]
+
+
+@pytest.mark.requirement("an exposure is confirmed to the unit only when it is on disk")
+def test_what_the_sink_can_t_keep_stays_in_the_unit_and_comes_again(rig: Rig, disk: Disk) -> None:
+    disk.refuse = True
+    rig.connect(disk)
+    bench = rig.simulate(scenario(Expose()))
+    rig.wait_for_line("scenario-finished")
+    disk.wait_for(lambda: len(disk.calls) > len(set(disk.calls)))  # it came a second time
+    assert bench.unit.unconfirmed == bench.unit.newest == 7
+    assert disk.events == {}
+    disk.wait_for(lambda: disk.now.reason is LinkReason.NOT_DURABLE)
+    disk.refuse = False
+    disk.wait_for(lambda: len(disk.events) == 7)
+    disk.wait_for(lambda: disk.now.reason is LinkReason.NONE)
+    assert len(disk.exposures) == 1
+    assert disk.exposures[0].replayed
+
+
+def test_a_bridge_that_restarts_in_between_loses_nothing_and_doubles_nothing(rig: Rig, disk: Disk) -> None:
+    day: list[Step] = [Expose(ms=10), Wait(s=1)] * 20
+    rig.simulate(scenario(*day, Settle()))
+    for exposures in range(2, 20, 3):
+        disconnect = rig.connect(disk)
+        disk.wait_for_exposures(exposures)
+        disconnect()
+    rig.connect(disk)
+    rig.wait_for_line("scenario-finished")
+    assert len(disk.exposures) == 20
+    assert sorted(key.seq for key in disk.events) == list(range(1, len(disk.events) + 1))
+
+
+def test_a_pulled_plug_is_seen_and_recovered_with_the_exposure_made_meanwhile(rig: Rig, disk: Disk) -> None:
+    rig.connect(disk)
+    rig.simulate(scenario(Wait(s=4), Expose(ms=60, until="exposing"), Unplug(s=0.4), Settle(), Expose(), Settle()))
+    rig.wait_for_line("scenario-finished")
+    assert len(disk.exposures) == 2
+    down = [status.reason for status in disk.statuses if status.link is LinkState.DOWN]
+    assert LinkReason.PORT_LOST in down
+    assert LinkReason.PORT_ABSENT in down
+    assert disk.now.counters.ports_opened == 2
+    assert all(event.mapped for event in disk.exposures)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        (Garbage(size=3000),),
+        (Drop(frames=4),),
+        (Drop(frames=4, direction="to-unit"),),
+        (Corrupt(frames=4),),
+        (Corrupt(frames=4, direction="to-unit"),),
+        (Silence(s=0.4),),
+    ],
+    ids=lambda faults: faults[0].do + "-" + getattr(faults[0], "direction", ""),
+)
+def test_noise_on_the_line_loses_no_exposure(rig: Rig, disk: Disk, faults: tuple[Step, ...]) -> None:
+    rig.connect(disk)
+    rig.simulate(scenario(Expose(), *faults, Expose(ms=10), *faults, Settle()))
+    rig.wait_for_line("scenario-finished")
+    assert [exposure.exposure_time_ms for exposure in disk.techniques] == [40.0, 10.0]
+    assert len(disk.events) == 12 + 1
+
+
+def test_a_brown_out_during_an_exposure_is_recorded_as_such(rig: Rig, disk: Disk) -> None:
+    rig.connect(disk)
+    rig.simulate(scenario(Wait(s=2), Expose(ms=500, until="exposing"), BrownOut(s=0.1), Wait(s=20), Settle()))
+    rig.wait_for_line("scenario-finished")
+    (event,) = disk.exposures
+    assert disk.techniques[0].end_code is EndCode.POWER_LOST
+    assert len({key.boot_id for key in disk.events}) == 2
+    assert event.key.boot_id == min(disk.events, key=lambda key: key.seq).boot_id
+    assert disk.now.counters.sessions == 2
+
+
+def test_a_silent_unit_is_named_within_three_seconds(rig: Rig, disk: Disk) -> None:
+    rig.connect(disk)
+    rig.simulate(scenario(Settle(), Silence(s=3.5)))
+    rig.wait_for_line("silence")
+    begun = time.monotonic()
+    disk.wait_for(lambda: disk.now.link is LinkState.DEGRADED)
+    assert time.monotonic() - begun < 3.0
+    assert disk.now.reason is LinkReason.SILENT
+    disk.wait_for(lambda: disk.now.link is LinkState.UP)
+
+
+def test_the_status_tells_who_the_unit_is_and_is_fresh_each_second(rig: Rig, disk: Disk) -> None:
+    rig.connect(disk)
+    disk.wait_for(lambda: disk.now.reason is LinkReason.PORT_ABSENT)
+    rig.simulate(scenario())
+    disk.wait_for(lambda: len({status.last_heartbeat_ns for status in disk.statuses}) >= 4)
+    last = disk.now
+    assert (last.link, last.reason, last.device_id, last.firmware) == (
+        LinkState.UP,
+        LinkReason.NONE,
+        "SIM-UNIT-1",
+        "sim-1.0",
+    )
+    assert last.unit_state is UnitState.STANDBY
+    assert last.interlock_closed is True
+
+
+def test_a_port_held_by_another_bridge_is_said_to_be_busy(rig: Rig, disk: Disk) -> None:
+    rig.connect(disk)
+    rig.simulate(scenario(Expose(), Settle()))
+    rig.wait_for_line("scenario-finished")
+    second = Disk()
+    rig.connect(second)
+    second.wait_for(lambda: second.now.reason is LinkReason.PORT_BUSY)
+    assert second.calls == []
+
+
+class Broken:
+    """A port that fails at the first write, with an event already read."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def read(self) -> bytes:
+        raise PortLost(LinkReason.PORT_LOST)
+
+    def write(self, data: bytes) -> None:
+        assert data
+        raise PortLost(LinkReason.PORT_LOST)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_port_that_fails_is_closed_at_once_and_opened_again(disk: Disk) -> None:
+    opened: list[Broken] = []
+    stop = threading.Event()
+
+    def open_port(_: str) -> Broken:
+        assert all(port.closed for port in opened)
+        opened.append(Broken())
+        if len(opened) == 3:
+            stop.set()
+        return opened[-1]
+
+    Bridge("nowhere", disk, open_port).run(stop)
+    assert len(opened) == 3
+    assert all(port.closed for port in opened)
+
+
+class Bug(Exception):  # noqa: N818 - not one of the sink's own
+    """Something that a sink must not raise."""
+
+
+class BrokenDisk:
+    """A sink with a bug."""
+
+    def persist(self, event: ReceivedEvent) -> None:
+        raise Bug(event.key)
+
+    def status(self, status: LinkStatus) -> None:
+        assert status.counters.frames_good >= 0
+
+
+def test_a_bug_in_the_sink_ends_the_bridge_without_an_acknowledgement_or_a_leak(rig: Rig) -> None:
+    bench = rig.simulate(scenario(Expose()))
+    before = _descriptors()
+    with pytest.raises(Bug):
+        Bridge(str(rig.link), BrokenDisk()).run(threading.Event())
+    rig.wait_for_line("scenario-finished")
+    assert bench.unit.unconfirmed == bench.unit.newest
+    assert _descriptors() == before
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

@@ -1,0 +1,107 @@
+"""The serial port on a pseudo-terminal: every way to fail is a PortLost with its reason."""
+
+from __future__ import annotations
+
+import os
+import time
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.link import LinkReason
+from firmware_bridge.port import READ_WAIT_S, Backoff, PortLost, SerialPort
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[int, str]]:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    yield master, os.ttyname(slave)
+    os.close(slave)
+    try:
+        os.close(master)
+    except OSError:
+        return  # the test pulled the plug
+
+
+def test_bytes_go_both_ways_and_zeros_are_bytes_like_others(ends: tuple[int, str]) -> None:
+    master, name = ends
+    port = SerialPort(name)
+    port.write(b"\x00\x11\x13\x0a\x0d\xff")
+    assert os.read(master, 100) == b"\x00\x11\x13\x0a\x0d\xff"
+    os.write(master, bytes(range(256)))
+    received = b""
+    while len(received) < 256:
+        received += port.read()
+    assert received == bytes(range(256))
+    port.close()
+
+
+def test_a_quiet_line_returns_nothing_after_the_wait(ends: tuple[int, str]) -> None:
+    port = SerialPort(ends[1])
+    begun = time.monotonic()
+    assert port.read() == b""
+    assert READ_WAIT_S * 0.9 <= time.monotonic() - begun < 0.5
+    port.close()
+
+
+def test_a_port_that_is_not_there_is_absent(tmp_path: Path) -> None:
+    with pytest.raises(PortLost) as lost:
+        SerialPort(str(tmp_path / "nothing"))
+    assert lost.value.reason is LinkReason.PORT_ABSENT
+
+
+def test_a_port_that_another_holds_is_busy(ends: tuple[int, str]) -> None:
+    first = SerialPort(ends[1])
+    with pytest.raises(PortLost) as lost:
+        SerialPort(ends[1])
+    assert lost.value.reason is LinkReason.PORT_BUSY
+    first.close()
+    SerialPort(ends[1]).close()
+
+
+def test_a_file_is_no_port(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(PortLost) as lost:
+        SerialPort(str(tmp_path / "file"))
+    assert lost.value.reason is LinkReason.PORT_LOST
+
+
+def test_a_pulled_plug_is_lost_at_once_for_reading_and_writing() -> None:
+    for use in (SerialPort.read, lambda port: port.write(b"x")):
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        port = SerialPort(os.ttyname(slave))
+        os.close(slave)
+        os.close(master)
+        begun = time.monotonic()
+        with pytest.raises(PortLost) as lost:
+            use(port)
+        assert lost.value.reason is LinkReason.PORT_LOST
+        assert time.monotonic() - begun < 0.05
+        port.close()
+        port.close()  # again does no harm
+        with pytest.raises(PortLost):
+            use(port)
+
+
+def test_a_stalled_line_does_not_block_for_ever(ends: tuple[int, str]) -> None:
+    port = SerialPort(ends[1])
+    begun = time.monotonic()
+    with pytest.raises(PortLost):
+        for _ in range(100):
+            port.write(b"x" * 4096)
+    assert time.monotonic() - begun < 2.0
+    port.close()
+
+
+def test_waits_stay_short_for_five_seconds_then_grow_to_two() -> None:
+    backoff = Backoff()
+    waits = [backoff.next_s() for _ in range(200)]
+    assert all(0.04 <= wait <= 0.05 for wait in waits[:100])
+    assert 4.0 < sum(waits[:100]) <= 5.0
+    assert all(1.6 <= wait <= 2.0 for wait in waits[110:])
+    backoff.reset()
+    assert backoff.next_s() <= 0.05
