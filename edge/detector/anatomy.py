@@ -10,7 +10,7 @@ from its geometry, never from the header.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,8 +20,12 @@ from scipy import ndimage
 
 from edge.detector import prepare
 from edge.detector.bundle import KEYPOINTS, AnatomyInput, Thresholds
-from edge.detector.engine import STRIDE, Maps, Network
+from edge.detector.engine import STRIDE, Maps
+from edge.detector.skeleton import SEGMENT_MM, assemble
 from edge.types import BBox, Point, Side
+
+Look = Callable[[NDArray[np.float32]], dict[str, Maps]]
+"""The anatomy network: from a picture to `regions` and `keypoints`."""
 
 MAX_HANDS: Final = 2
 _HAND: Final = 0.5
@@ -31,14 +35,13 @@ _LEAST_SHARE: Final = 0.15
 _MARGIN: Final = 0.07
 """Of a hand's longer side, added around it for the second look."""
 
-BONE_MM: Final[Mapping[tuple[str, str], float]] = {
-    ("MCP2", "PIP2"): 41.4, ("PIP2", "DIP2"): 23.6, ("DIP2", "TIP2"): 16.4,
-    ("MCP3", "PIP3"): 46.2, ("PIP3", "DIP3"): 27.5, ("DIP3", "TIP3"): 18.0,
-    ("MCP4", "PIP4"): 43.0, ("PIP4", "DIP4"): 26.9, ("DIP4", "TIP4"): 17.9,
-    ("MCP5", "PIP5"): 34.3, ("PIP5", "DIP5"): 19.3, ("DIP5", "TIP5"): 16.6,
-}  # fmt: skip
-"""From joint to joint: phalanges of 66 adults on radiographs (Buryanov and Kotiuk 2010, Int J Morphol 28:755) and half
-of each joint space. One adult differs from the mean by 4.5 % (standard deviation)."""
+_FINGER_BONES: Final = tuple(
+    ((a, b), length) for name, length in SEGMENT_MM.items() for a, b in [name.split("-")] if not a.endswith("1")
+)
+"""The thumb is seen from the side and foreshortened: it gives no scale."""
+LEAST_BONES: Final = 4
+TRUSTED_DISPROPORTION: Final = 0.15
+"""Bones that agree less well than this on the scale don't give one."""
 CREDIBLE: Final = (0.55, 1.45)
 """Stated pixel size over the one estimated from anatomy: outside, the stated one can't be a hand's."""
 
@@ -109,7 +112,7 @@ class SeenHand:
 
 
 def candidates(
-    image: NDArray[np.float32], network: Network, given: AnatomyInput, thresholds: Thresholds
+    image: NDArray[np.float32], network: Look, given: AnatomyInput, thresholds: Thresholds
 ) -> tuple[SeenHand, ...]:
     """What might be hands, from left to right; at most two. `edge.detector.gate` decides which are.
 
@@ -144,17 +147,30 @@ def side_of(keypoints: Mapping[str, Point]) -> Side:
     return "L" if turn > 0 else "R"
 
 
+def bone_scales(hand: SeenHand) -> NDArray[np.float64]:
+    """Millimetres per pixel by each phalanx whose ends are visible: [n], sorted."""
+    scales = [
+        length / apart
+        for (a, b), length in _FINGER_BONES
+        if a in hand.keypoints
+        and b in hand.keypoints
+        and (apart := math.dist(hand.keypoints[a], hand.keypoints[b])) > 0
+    ]
+    return np.sort(np.array(scales, dtype=np.float64))
+
+
+def disproportion(hand: SeenHand) -> float:
+    """How far the phalanges are from a hand's proportions: the median deviation, 0 for none; infinite when too few."""
+    scales = bone_scales(hand)
+    if len(scales) < LEAST_BONES:
+        return math.inf
+    return float(np.median(np.abs(scales / np.median(scales) - 1)))
+
+
 def estimated_mm_per_pixel(hands: tuple[SeenHand, ...]) -> float | None:
-    """Millimetres per pixel, if these are adult fingers of mean length; None when too few segments are visible."""
-    pixels = expected = 0.0
-    count = 0
-    for hand in hands:
-        for (a, b), length in BONE_MM.items():
-            if a in hand.keypoints and b in hand.keypoints:
-                pixels += math.dist(hand.keypoints[a], hand.keypoints[b])
-                expected += length
-                count += 1
-    return expected / pixels if count >= 4 and pixels > 0 else None
+    """Millimetres per pixel, if these are adult fingers of mean length; None when too few are seen, or don't agree."""
+    trusted = [bone_scales(hand) for hand in hands if disproportion(hand) <= TRUSTED_DISPROPORTION]
+    return float(np.median(np.concatenate(trusted))) if trusted else None
 
 
 def _boxes(regions: Maps, keypoints: Maps, mapping: prepare.Mapping, shape: tuple[int, int]) -> list[BBox]:
@@ -224,7 +240,7 @@ def _clip(box: tuple[float, float, float, float], shape: tuple[int, int]) -> BBo
 
 
 def _look(
-    image: NDArray[np.float32], box: BBox, network: Network, given: AnatomyInput, thresholds: Thresholds
+    image: NDArray[np.float32], box: BBox, network: Look, given: AnatomyInput, thresholds: Thresholds
 ) -> SeenHand | None:
     """The second look, at one hand."""
     x0, y0, x1, y1 = box
@@ -238,19 +254,17 @@ def _look(
     if not tissue.any():
         return None
     near = ndimage.binary_dilation(tissue, iterations=3)
+    heats = np.where(near, answer["keypoints"], 0).astype(np.float32)
     points: dict[str, Point] = {}
-    peaks = []
-    for name, heat in zip(KEYPOINTS, answer["keypoints"], strict=True):
-        x, y, peak = peak_of(np.where(near, heat, 0))
-        peaks.append(peak)
-        if peak >= thresholds.keypoint:
-            cx, cy = boxed.mapping.backward(*prepare.grid_to_image(x, y, STRIDE))
+    for name, peak in assemble(heats).items():
+        if peak.heat >= thresholds.keypoint:
+            cx, cy = boxed.mapping.backward(*prepare.grid_to_image(peak.x, peak.y, STRIDE))
             points[name] = (x0 + cx, y0 + cy)
     rows, columns = np.nonzero(tissue.any(axis=1))[0], np.nonzero(tissue.any(axis=0))[0]
     bx0, by0 = boxed.mapping.backward(*prepare.grid_to_image(columns[0] - 0.5, rows[0] - 0.5, STRIDE))
     bx1, by1 = boxed.mapping.backward(*prepare.grid_to_image(columns[-1] + 0.5, rows[-1] + 0.5, STRIDE))
     bbox = _clip((x0 + bx0, y0 + by0, x0 + bx1, y0 + by1), (image.shape[0], image.shape[1]))
-    return SeenHand(side_of(points), bbox, points, float(np.mean(peaks)), region)
+    return SeenHand(side_of(points), bbox, points, float(heats.max(axis=(1, 2)).mean()), region)
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -259,23 +273,3 @@ def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return mask
     largest: NDArray[np.bool_] = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
     return largest
-
-
-def peak_of(heat: NDArray[np.float32]) -> tuple[float, float, float]:
-    """The highest point of a heat map as x, y and height; a parabola through its logarithm places it between cells."""
-    row, column = (int(i) for i in np.unravel_index(int(np.argmax(heat)), heat.shape))
-    peak = float(heat[row, column])
-    return (
-        column + _between(heat[row, max(0, column - 1) : column + 2], column > 0),
-        row + _between(heat[max(0, row - 1) : row + 2, column], row > 0),
-        peak,
-    )
-
-
-def _between(three: NDArray[np.float32], has_before: bool) -> float:  # noqa: FBT001 - private, named where it is called
-    """Where between -0.5 and 0.5 the top of a bell through three values lies; 0 at a map's edge."""
-    if len(three) < 3 or not has_before:
-        return 0.0
-    low, mid, high = (math.log(max(float(v), 1e-6)) for v in three)
-    bend = low - 2 * mid + high
-    return 0.0 if bend >= -1e-9 else float(np.clip(0.5 * (low - high) / bend, -0.5, 0.5))

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.detector.anatomy import BONE_MM, SeenHand
+from edge.detector.anatomy import SeenHand, disproportion
 from edge.detector.bundle import KEYPOINTS, Thresholds
 from edge.errors import Refused
 
@@ -66,19 +66,6 @@ def is_mostly_visible(hand: SeenHand, _thresholds: Thresholds) -> bool:
 def has_proportions(hand: SeenHand, _thresholds: Thresholds) -> bool:
     """The phalanges are as long as they should be, one against another."""
     return disproportion(hand) <= MOST_DISPROPORTION
-
-
-def disproportion(hand: SeenHand) -> float:
-    """How far the phalanges are from a hand's proportions: the median deviation, 0 for none; infinite when too few."""
-    ratios = [
-        math.dist(hand.keypoints[a], hand.keypoints[b]) / length
-        for (a, b), length in BONE_MM.items()
-        if a in hand.keypoints and b in hand.keypoints
-    ]
-    if len(ratios) < 4:
-        return math.inf
-    middle = float(np.median(ratios))
-    return float(np.median(np.abs(np.array(ratios) / middle - 1))) if middle > 0 else math.inf
 
 
 HAND_CHECKS: Final[tuple[HandCheck, ...]] = (stands_out, is_mostly_visible, has_proportions)
