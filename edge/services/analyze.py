@@ -14,6 +14,7 @@ from edge import __version__
 from edge.errors import ReportError, StoreError, reason
 from edge.flow import Flow
 from edge.report.build import DeviceId, make_reports
+from edge.report.rehearsal import rehearse
 from edge.services.process import Context
 from edge.services.worker import Settings, Worker, WorkerDied
 from edge.store import images
@@ -153,6 +154,7 @@ def body(context: Context) -> None:
     try:
         analyze.tell(None)
         worker.start()
+        rehearse()
         while not context.stop.is_set():
             if analyze.step():
                 continue

@@ -39,5 +39,5 @@ def judge(content: bytes, folder: Path) -> Verdict:
         else:
             assert not line.strip(), f"not understood: {line!r}"
     assert len(kinds) == 1, f"the validator did not say once what it judged: {kinds}"
-    assert (done.returncode == 0) == (not errors), done
+    # The exit status says nothing: some errors leave it 0.
     return Verdict(kinds[0], tuple(errors), tuple(warnings))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE
+from pynetdicom import AE, evt
+from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 
 
@@ -45,3 +48,32 @@ class Sender(threading.Thread):
             return False
         self.acknowledged.append(str(dataset.SOPInstanceUID))
         return True
+
+
+def one_association(port: int, datasets: Iterable[Dataset]) -> Iterator[float]:
+    """Sends all images in one association; after each success yields when its last byte left, monotonic seconds.
+
+    Raises:
+        AssertionError: if an image was not taken.
+    """
+    first, rest = _split(datasets)
+    node = AE(ae_title="UNIT")
+    context = build_context(first.SOPClassUID, first.file_meta.TransferSyntaxUID)
+    last_s = [0.0]
+
+    def sent(_event: Event) -> None:
+        last_s[0] = time.monotonic()
+
+    handlers = [(evt.EVT_DATA_SENT, sent)]
+    association = node.associate("127.0.0.1", port, [context], "CALCEDGE", evt_handlers=handlers)  # type: ignore[arg-type]
+    assert association.is_established
+    for dataset in chain([first], rest):
+        status = association.send_c_store(dataset)
+        assert status.Status == 0x0000
+        yield last_s[0]
+    association.release()
+
+
+def _split(datasets: Iterable[Dataset]) -> tuple[Dataset, Iterator[Dataset]]:
+    iterator = iter(datasets)
+    return next(iterator), iterator

@@ -1,0 +1,80 @@
+"""Durable intake over loopback against Orthanc in the same run, and memory over one long association."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+from tests.bench.figure import Figure, at_least, at_most, plain
+from tests.peers.appliance import Appliance
+from tests.peers.dcmtk import storescu
+from tests.peers.films import film, write
+from tests.peers.orthanc import Orthanc
+from tests.peers.sender import one_association as send
+
+_ROWS, _COLUMNS = 2560, 2048  # 10.5 MB at 16 bits
+_BATCH, _ROUNDS = 12, 5
+
+
+def against_orthanc(folder: Path) -> Iterator[Figure]:
+    """Sends the same batches to both in turn with DCMTK's storescu and compares MB/s, round by round."""
+    appliance = Appliance(folder / "appliance", "[intake]\nreserve_mb = 1")
+    rates: dict[str, list[float]] = {"calcedge": [], "Orthanc": []}
+    ports = (_port(appliance, 1), _port(appliance, 2))
+    with Orthanc(folder / "orthanc", *ports) as orthanc, appliance:
+        targets = {"calcedge": (appliance.dicom_port, "CALCEDGE"), "Orthanc": (orthanc.dicom_port, orthanc.title)}
+        for number in range(_ROUNDS + 1):
+            for name, (port, title) in targets.items():
+                _pause_analysis(appliance, paused=True)
+                batch = folder / f"batch-{name}-{number}"
+                size = sum(
+                    write(_large(f"{name}{number}", n), batch / f"{n}.dcm").stat().st_size for n in range(_BATCH)
+                )
+                start = time.monotonic()
+                assert storescu(port, batch, title=title) == 0
+                if number:  # the first round warms both up
+                    rates[name].append(size / 1e6 / (time.monotonic() - start))
+                for path in batch.iterdir():
+                    path.unlink()
+        _pause_analysis(appliance, paused=False)
+    ratios = [ours / theirs for ours, theirs in zip(rates["calcedge"], rates["Orthanc"], strict=True)]
+    how = f"{_ROUNDS} rounds of {_BATCH} images of 10.5 MB with storescu, in turn, durable before success"
+    yield at_least("intake, calcedge / Orthanc", statistics.median(ratios), "x", 1.5, how)
+    yield plain("intake, calcedge", statistics.median(rates["calcedge"]), "MB/s", how)
+    yield plain("intake, Orthanc", statistics.median(rates["Orthanc"]), "MB/s", how)
+
+
+def one_association(folder: Path) -> Iterator[Figure]:
+    """100 images of 10 MB in one association: the DICOM process must not grow with them."""
+    with Appliance(folder / "appliance", "[intake]\nreserve_mb = 1") as appliance:
+        _pause_analysis(appliance, paused=True)
+        (process,) = [p for p in appliance.processes() if "dicom" in p.cmdline()]
+        images = (_large("memory", n) for n in range(100))
+        sizes = [process.memory_full_info().uss / 1e6 for _ in send(appliance.dicom_port, images)]
+        _pause_analysis(appliance, paused=False)
+    how = "USS of the DICOM process after each of 100 images of 10.5 MB in one association"
+    yield at_most("memory after image 100 / after image 10", sizes[99] / sizes[9], "x", 1.10, how)
+    yield plain("memory after image 100", sizes[99], "MB", how)
+
+
+def _large(name: str, number: int) -> Dataset:
+    dataset = film(number, rows=_ROWS, columns=_COLUMNS)
+    dataset.SOPInstanceUID = generate_uid(entropy_srcs=["large", name, str(number)])
+    return dataset
+
+
+def _pause_analysis(appliance: Appliance, *, paused: bool) -> None:
+    """Only intake is measured: the analysis of earlier images would share the cores with either side unequally."""
+    for process in appliance.processes():
+        if {"analyze", "edge.services.worker"} & set(process.cmdline()):
+            (psutil.Process.suspend if paused else psutil.Process.resume)(process)
+
+
+def _port(appliance: Appliance, above: int) -> int:
+    return appliance.dicom_port + above

@@ -1,0 +1,68 @@
+"""All processes under one parent: they come back, and they go together."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import psutil
+
+from tests.peers.appliance import Appliance
+from tests.peers.waiting import wait_for
+
+
+def _by_name(appliance: Appliance) -> dict[str, int]:
+    names: dict[str, int] = {}
+    for process in appliance.processes():
+        words = process.cmdline()
+        for name in ("bridge", "dicom", "analyze", "web", "edge.services.worker"):
+            if name in words:
+                names[name] = process.pid
+    return names
+
+
+def test_what_ends_is_started_again_and_says_so(tmp_path: Path) -> None:
+    with Appliance(tmp_path) as appliance:
+        before = _by_name(appliance)
+        assert set(before) == {"bridge", "dicom", "analyze", "web", "edge.services.worker"}
+        for name in ("dicom", "edge.services.worker", "web"):
+            psutil.Process(before[name]).kill()
+        wait_for(lambda: set(_by_name(appliance)) >= {"dicom", "web", "bridge", "analyze"})
+        appliance.wait_ready()
+        after = _by_name(appliance)
+        assert after["bridge"] == before["bridge"]
+        assert after["dicom"] != before["dicom"]
+
+
+def test_told_to_stop_everything_ends_in_good_order(tmp_path: Path) -> None:
+    with Appliance(tmp_path) as appliance:
+        family = appliance.processes()
+        assert appliance.process is not None
+        appliance.process.send_signal(signal.SIGTERM)
+        assert appliance.process.wait(20) == 0
+        assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+        lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if "Traceback" in line] == []
+
+
+def test_logs_are_events_and_hold_no_patient(tmp_path: Path) -> None:
+    from tests.peers.hands import new_hand
+    from tests.peers.sender import one_association
+
+    hand = new_hand(0)
+    hand.PatientName, hand.PatientID = "Zyxwvut^Planted", "PLANTED-4711"
+    with Appliance(tmp_path) as appliance:
+        list(one_association(appliance.dicom_port, [hand]))
+        appliance.wait_delivered(1)
+        for path in ("/", "/images", "/images/1", "/api/status", "/health"):
+            assert appliance.get(path)[0] == 200
+        api = appliance.get("/api/status")[1] + appliance.get("/health")[1]
+    log = (tmp_path / "log").read_text(encoding="utf-8")
+    for line in log.splitlines()[1:]:
+        assert isinstance(json.loads(line), dict), line
+    status = "".join(p.read_text(encoding="utf-8") for p in appliance.config.run_folder.glob("*.json"))
+    for planted in ("Zyxwvut", "PLANTED-4711", "Planted"):
+        assert planted not in log
+        assert planted not in status
+        assert planted.encode() not in api
