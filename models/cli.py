@@ -1,0 +1,81 @@
+"""`calcedge-models`: make phantoms, train, export, evaluate. Training and export need torch."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+_CONFIG = Path(__file__).parent / "training" / "default.toml"
+_RELEASES = Path(__file__).parent / "releases"
+
+
+@click.group()
+def main() -> None:
+    """Models of calcedge: from a physical phantom to a release."""
+
+
+@main.command()
+@click.option("--seed", default=1, show_default=True, help="The first film's seed.")
+@click.option("--count", default=8, show_default=True, help="How many films.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the films.")
+def phantom(seed: int, count: int, out: Path) -> None:
+    """Makes phantom films: PNG pictures, their truth as JSON, and one contact sheet to look at."""
+    from models.phantom.sheet import write_films
+
+    for line in write_films(out, range(seed, seed + count)):
+        click.echo(line)
+
+
+@main.command()
+@click.option("--config", type=click.Path(path_type=Path, exists=True), default=_CONFIG, show_default=True)
+@click.option("--only", type=click.Choice(["data", "anatomy", "lesions"]), help="Do only this part.")
+def train(config: Path, only: str | None) -> None:
+    """Makes the samples and trains both networks. Starts again where it stopped."""
+    from models.training.run import train_all
+
+    train_all(_read(config), only=only)
+
+
+@main.command()
+@click.option("--config", type=click.Path(path_type=Path, exists=True), default=_CONFIG, show_default=True)
+@click.option(
+    "--release", type=click.Path(path_type=Path), help="The release's folder; named after the model otherwise."
+)
+def export(config: Path, release: Path | None) -> None:
+    """Writes the release: both graphs, the golden films and the manifest with safe thresholds, before evaluation."""
+    from models.training.run import export_all
+
+    settings = _read(config)
+    click.echo(export_all(settings, release or release_folder(settings)))
+
+
+@main.command()
+@click.option("--config", type=click.Path(path_type=Path, exists=True), default=_CONFIG, show_default=True)
+@click.option("--release", type=click.Path(path_type=Path), help="The release's folder.")
+@click.option("--films", default=120, show_default=True, help="Held-out phantom films.")
+@click.option("--real", type=click.Path(path_type=Path), help="Folder of real hands; never trained on.")
+@click.option("--set-thresholds/--keep-thresholds", default=False, help="Choose thresholds from half of the phantoms.")
+def evaluate(config: Path, release: Path | None, films: int, real: Path | None, *, set_thresholds: bool) -> None:
+    """Measures a release on held-out phantoms and, where given, on real hands; writes its evaluation and card."""
+    from models.evaluation.run import evaluate_release
+
+    settings = _read(config)
+    folder = release or release_folder(settings)
+    click.echo(json.dumps(evaluate_release(folder, settings, films, real, choose=set_thresholds), indent=1))
+
+
+def release_folder(settings: dict[str, Any]) -> Path:
+    """Where a configuration's release lies."""
+    return _RELEASES / f"{settings['release']['name']}-{settings['release']['version']}"
+
+
+def _read(config: Path) -> dict[str, Any]:
+    return tomllib.loads(config.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The model card: what a release learned from, what was measured, and what it can't do, in plain words.
+
+The words stand in `card_template.md`; every figure comes from the evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from models.release import Identity
+
+_TEMPLATE: Final = Path(__file__).with_name("card_template.md")
+_REAL: Final = """\
+Radiographs of the RSNA 2017 bone-age set without calcinosis: every mark is false. Evaluation only; no threshold was
+chosen on them.
+
+"""
+
+
+def write_card(
+    folder: Path,
+    identity: Identity,
+    thresholds: Mapping[str, float],
+    result: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> Path:
+    """Writes `card.md`."""
+    data, keypoints, scale = settings["data"], result["keypoints_mm"], result["scale_error"]
+    text = _TEMPLATE.read_text(encoding="utf-8").format(
+        name=identity.name,
+        version=identity.version,
+        anatomy_films=data["anatomy_seeds"][1] - data["anatomy_seeds"][0],
+        lesion_films=data["lesion_seeds"][1] - data["lesion_seeds"][0],
+        renders=data["lesion_renders"],
+        possible=thresholds["possible"],
+        definite=thresholds["definite"],
+        hand_confidence=thresholds["hand_confidence"],
+        hands=result["phantom_hands"],
+        lesions=result["lesions"],
+        points=_points(result["operating_points"]),
+        areas=_areas(result["operating_points"]["possible"]["sensitivity_by_area_mm2"]),
+        froc=_froc(result),
+        keypoint_mean=keypoints["mean"],
+        keypoint_p95=keypoints["p95"],
+        regions=round(100 * result["regions_right"], 1),
+        scale_mean=round(100 * scale["mean"], 1),
+        scale_sd=round(100 * scale["sd"], 1),
+        not_found=result["phantom_hands_not_found"],
+        refused=result["no_hand_pictures"]["refused"],
+        nonsense=result["no_hand_pictures"]["count"],
+        real=_real(result.get("real_hands_clean", {})),
+    )
+    target = folder / "card.md"
+    target.write_text(text, encoding="utf-8")
+    return target
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def _points(points: Mapping[str, Any]) -> str:
+    rows = []
+    for name, point in points.items():
+        low, high = point["interval_95"]
+        found = f"{point['sensitivity']} ({low} to {high})"
+        rows.append((name, point["threshold"], point["false_marks_per_hand"], found))
+    return _table(("point", "threshold", "false marks per hand", "sensitivity (95 % interval)"), rows)
+
+
+def _areas(table: Mapping[str, Any]) -> str:
+    rows = [(area, row["count"], row["sensitivity"]) for area, row in table.items()]
+    return _table(("area of the lesion, mm2", "count", "sensitivity at *possible*"), rows)
+
+
+def _froc(result: Mapping[str, Any]) -> str:
+    rates = list(result["froc"])
+    rows = [["all", *(result["froc"][rate]["sensitivity"] for rate in rates)]]
+    rows += [[name, *(row[rate] for rate in rates)] for name, row in result["froc_by_chain"].items()]
+    return _table(["sensitivity at false marks per hand", *rates], rows)
+
+
+def _real(sets: Mapping[str, Any]) -> str:
+    if not sets:
+        return "Not measured in this run."
+    columns = ("hands", "found", "refused_by_confidence", "possible_per_hand", "definite_per_hand")
+    rows = [(name, *(row[column] for column in columns)) for name, row in sets.items()]
+    head = ("set", "hands", "found", "refused", "*possible* marks per hand", "*definite* marks per hand")
+    return _REAL + _table(head, rows)

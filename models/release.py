@@ -1,0 +1,75 @@
+"""A release: the folder that ships. The manifest names every file with its hash, and what was measured.
+
+What always holds: thresholds and preprocessing live in the manifest and nowhere else; the manifest is written last,
+from the files as they lie there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from edge.detector import prepare
+from edge.types import REGIONS
+from models.phantom.anatomy import KEYPOINTS
+
+LESION_CHANNELS: Final = ("calcification", "sesamoid", "metal")
+ANATOMY_LONG_SIDE_PX: Final = 288
+LESION_MM_PER_PIXEL: Final = 0.2
+MULTIPLE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which model this is, and the oldest application that can run it."""
+
+    name: str
+    version: str
+    least_application: str
+
+
+def preprocessing() -> dict[str, Any]:
+    """What is done to an image before a network sees it (see `edge.detector.prepare`)."""
+    return {
+        "anatomy": {"long_side_px": ANATOMY_LONG_SIDE_PX, "multiple": MULTIPLE},
+        "lesions": {"mm_per_pixel": LESION_MM_PER_PIXEL, "multiple": MULTIPLE},
+        "normalisation": {
+            "low_percentile": prepare.LOW_PERCENTILE,
+            "high_percentile": prepare.HIGH_PERCENTILE,
+            "clip": list(prepare.CLIP),
+        },
+    }
+
+
+def write_manifest(
+    folder: Path,
+    identity: Identity,
+    thresholds: Mapping[str, float],
+    operating_points: Mapping[str, Any],
+) -> Path:
+    """Writes `manifest.json` from the files that lie in the release's folder."""
+    manifest = {
+        "schema": 1,
+        "name": identity.name,
+        "version": identity.version,
+        "least_application": identity.least_application,
+        "files": {part: _entry(folder, f"{part}.onnx") for part in ("anatomy", "lesions")},
+        "preprocessing": preprocessing(),
+        "keypoints": list(KEYPOINTS),
+        "regions": ["background", *REGIONS],
+        "lesion_channels": list(LESION_CHANNELS),
+        "thresholds": dict(thresholds),
+        "operating_points": dict(operating_points),
+        "golden": [_entry(folder, f"golden/{path.name}") for path in sorted((folder / "golden").glob("*.dcm"))],
+    }
+    target = folder / "manifest.json"
+    target.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return target
+
+
+def _entry(folder: Path, name: str) -> dict[str, str]:
+    return {"path": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
