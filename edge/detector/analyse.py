@@ -39,8 +39,8 @@ from edge.quiet import reading
 from edge.types import Analysed, Findings, Header, Ignored, ImageFacts, Lesion, ModelId, NotAnalysed
 
 _CROP_MARGIN_MM: Final = 6.0
-_IN_HAND: Final = 0.15
-"""Less of a body than this within the hand: it lies beside it."""
+_LEAST_IN_HAND: Final = {"calcification": 0.15, "sesamoid": 0.3, "metal": 0.5}
+"""Less of a body than this within the hand: it lies beside it. Markers lie beside hands; calcinosis may bulge."""
 _READ_ERRORS: Final = (
     InvalidDicomError,
     BytesLengthException,
@@ -173,14 +173,14 @@ class Analyser:
             maps = self._engine.lesions(boxed.image)["lesions"]
         with run.step("measure"):
             canvas = lesions.Canvas(x0, y0, boxed.mapping, mm)
-            found = lesions.bodies(maps, canvas, thresholds)
+            found = lesions.bodies(maps, canvas, thresholds, hand.keypoints)
             grey = measures.greys(boxed.image, hand.region, canvas, found)
             measured: list[MeasuredBody] = []
             ignored: list[Ignored] = []
             metal_mm2 = 0.0
             for body in found:
                 region, inside = measures.region_of(body, hand.region, canvas)
-                if inside < _IN_HAND:
+                if inside < _LEAST_IN_HAND[body.kind]:
                     continue
                 if body.kind == "calcification":
                     grade = measures.density_grade(measures.density_ratio(body, grey))

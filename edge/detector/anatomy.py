@@ -132,18 +132,19 @@ def candidates(
 def side_of(keypoints: Mapping[str, Point]) -> Side:
     """Left or right, of a hand seen from behind (PA), whatever way it is turned on the film.
 
-    Going from the wrist to the fingers, a left hand has its thumb on the right.
+    Going along the fingers to their tips, a left hand has its thumb on the right.
     """
-    if "WRIST" not in keypoints:
+    steps = [
+        (keypoints[a], keypoints[b])
+        for a, b in (("WRIST", "MCP3"), *((f"MCP{d}", f"PIP{d}") for d in (2, 3, 4, 5)))
+        if a in keypoints and b in keypoints
+    ]
+    knuckles = [keypoints[f"MCP{d}"] for d in (1, 2, 3, 4, 5) if f"MCP{d}" in keypoints]
+    if not steps or len(knuckles) < 3:
         return "U"
-    wx, wy = keypoints["WRIST"]
-    fingers = [keypoints[f"MCP{d}"] for d in (2, 3, 4, 5) if f"MCP{d}" in keypoints]
-    radial = keypoints.get("MCP1") or keypoints.get("MCP2")
-    ulnar = keypoints.get("MCP5") or keypoints.get("MCP4")
-    if len(fingers) < 2 or radial is None or ulnar is None:
-        return "U"
-    fx, fy = (sum(values) / len(fingers) for values in zip(*fingers, strict=True))
-    turn = (fx - wx) * (radial[1] - ulnar[1]) - (fy - wy) * (radial[0] - ulnar[0])
+    fx, fy = sum(b[0] - a[0] for a, b in steps), sum(b[1] - a[1] for a, b in steps)
+    (rx, ry), (ux, uy) = knuckles[0], knuckles[-1]
+    turn = fx * (ry - uy) - fy * (rx - ux)
     return "L" if turn > 0 else "R"
 
 

@@ -10,6 +10,7 @@ What always holds:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -21,6 +22,7 @@ from edge.detector import prepare
 from edge.detector.bundle import LESION_CHANNELS, Thresholds
 from edge.detector.engine import STRIDE, Maps
 from edge.detector.outline import Points, outline
+from edge.types import Point
 
 Kind = Literal["calcification", "sesamoid", "metal"]
 Window = tuple[slice, slice]
@@ -29,6 +31,9 @@ FLOOR: Final = 0.08
 """Peaks below this are not listed, even when all scores are asked for."""
 CLUSTER_GAP_MM: Final = 2.0
 """Bodies whose outlines are nearer than this are one cluster."""
+SESAMOID_REACH_MM: Final = {"MCP1": 15.0, "IP1": 9.0, "MCP2": 11.0, "MCP3": 9.0, "MCP4": 9.0, "MCP5": 11.0}
+"""How far from a joint its sesamoids lie. Elsewhere nothing dense is a normal sesamoid, whatever the network says."""
+SESAMOID_LEAST_MM2: Final = 2.0
 _TOUCHING: Final = np.ones((3, 3), dtype=np.bool_)
 
 
@@ -61,6 +66,12 @@ class Canvas:
         film: Points = (inside - offset + 0.5) / self.mapping.scale - 0.5 + start
         return film
 
+    def axes(self, shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The film's x of each column of cells, and y of each row."""
+        across = self.to_film(np.stack([np.arange(shape[1]), np.zeros(shape[1])], axis=1).astype(np.float64))
+        down = self.to_film(np.stack([np.zeros(shape[0]), np.arange(shape[0])], axis=1).astype(np.float64))
+        return across[:, 0], down[:, 1]
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -83,15 +94,17 @@ class Body:
     area_mm2: float
 
 
-def bodies(maps: Maps, canvas: Canvas, thresholds: Thresholds) -> list[Body]:
+def bodies(maps: Maps, canvas: Canvas, thresholds: Thresholds, keypoints: Mapping[str, Point]) -> list[Body]:
     """All bodies of one hand's maps [3, rows, columns], the surest first.
 
-    A calcification that the network holds more for a sesamoid or for metal is left to that kind.
+    A calcification that the network holds more for metal, or near certain joints for a sesamoid, is left to that kind.
     """
     calcified, sesamoid, metal = (maps[LESION_CHANNELS.index(name)] for name in LESION_CHANNELS)
+    sesamoid = np.where(sesamoid_zone(keypoints, canvas, calcified.shape), sesamoid, np.float32(0))
     level = thresholds.outline
+    sesamoids = _Field("sesamoid", sesamoid, canvas).bodies(thresholds.sesamoid, level)
     found = [
-        *_Field("sesamoid", sesamoid, canvas).bodies(thresholds.sesamoid, level),
+        *(body for body in sesamoids if body.area_mm2 >= SESAMOID_LEAST_MM2),
         *_Field("metal", metal, canvas).bodies(thresholds.metal, level),
     ]
     for body in _Field("calcification", calcified, canvas).bodies(min(FLOOR, thresholds.possible), level):
@@ -100,6 +113,17 @@ def bodies(maps: Maps, canvas: Canvas, thresholds: Thresholds) -> list[Body]:
         if max(float(sesamoid[cells].mean()), float(metal[cells].mean())) < mean:
             found.append(body)
     return sorted(found, key=lambda b: (-b.score, b.kind, int(b.rows[0]), int(b.columns[0])))
+
+
+def sesamoid_zone(keypoints: Mapping[str, Point], canvas: Canvas, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Cells near enough to a joint that has sesamoids."""
+    xs, ys = canvas.axes((shape[0], shape[1]))
+    zone = np.zeros(shape, dtype=np.bool_)
+    for name, reach_mm in SESAMOID_REACH_MM.items():
+        if name in keypoints:
+            x, y = keypoints[name]
+            zone |= (xs[None, :] - x) ** 2 + (ys[:, None] - y) ** 2 <= (reach_mm / canvas.mm_per_pixel) ** 2
+    return zone
 
 
 def clusters(found: list[Body], canvas: Canvas, shape: tuple[int, int]) -> list[list[Body]]:

@@ -97,8 +97,7 @@ def greys(small: NDArray[np.float32], region: Region, canvas: Canvas, found: Seq
 
 def region_grid(region: Region, canvas: Canvas, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """The region of each cell of a lesion map: uint8, 0 background, 1 + index in `REGIONS`."""
-    xs = canvas.to_film(np.stack([np.arange(shape[1]), np.zeros(shape[1])], axis=1).astype(np.float64))[:, 0]
-    ys = canvas.to_film(np.stack([np.zeros(shape[0]), np.arange(shape[0])], axis=1).astype(np.float64))[:, 1]
+    xs, ys = canvas.axes(shape)
     rows, _ = region.cells_of(np.zeros_like(ys), ys)
     _, columns = region.cells_of(xs, np.zeros_like(xs))
     best: NDArray[np.uint8] = region.probability.argmax(axis=0).astype(np.uint8)
