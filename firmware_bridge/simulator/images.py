@@ -100,31 +100,32 @@ class ImageMaker:
         return image
 
 
-class ImageSender(threading.Thread):
+class ImageSender:
     """Delivers images one after the other, apart from the unit's own time. `say` is told each outcome."""
 
     def __init__(self, destination: Destination | None, folder: Path | None, say: Callable[[str], None]) -> None:
-        super().__init__(name="image sender", daemon=True)
         self._destination = destination
         self._folder = folder
         self._say = say
         self._waiting: queue.SimpleQueue[tuple[FileDataset, float] | None] = queue.SimpleQueue()
-        self._stop = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="image sender", daemon=True)
+        self._thread.start()
 
     def submit(self, image: FileDataset, delay_s: float) -> None:
         """Delivers `image`, `delay_s` after its turn has come: read-out and processing take their time."""
         self._waiting.put((image, delay_s))
 
-    def close(self) -> None:
+    def close(self, patience_s: float = 2.0) -> None:
         """Stops after the image under way, or at once if that can't be delivered."""
-        self._stop.set()
+        self._closing.set()
         self._waiting.put(None)
+        self._thread.join(patience_s)
 
-    def run(self) -> None:
-        """Until `close`."""
+    def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
             image, delay_s = item
-            if self._stop.wait(delay_s):
+            if self._closing.wait(delay_s):
                 return
             uid = str(image.SOPInstanceUID)
             if self._folder is not None:
@@ -136,7 +137,7 @@ class ImageSender(threading.Thread):
         retry_s = _FIRST_RETRY_S
         while (outcome := send(image, destination)) is not None:
             self._say(f"image-not-sent uid={image.SOPInstanceUID} why={outcome}")
-            if self._stop.wait(retry_s):
+            if self._closing.wait(retry_s):
                 return False
             retry_s = min(2 * retry_s, _LAST_RETRY_S)
         return True

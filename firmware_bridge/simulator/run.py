@@ -83,7 +83,6 @@ class Bench:
         self._sender: ImageSender | None = None
         if self._maker is not None and (options.send_to or options.drop_into):
             self._sender = ImageSender(options.send_to, options.drop_into, say)
-            self._sender.start()
         self.unit = Unit(_now_ns(), identity=options.identity, speed=self._speed, seen=self._seen)
         self._script = Script(options.scenario, self.unit, self.do)
         self._off_until_ns = 0
@@ -135,7 +134,6 @@ class Bench:
         self._terminal.unplug()
         if self._sender is not None:
             self._sender.close()
-            self._sender.join(timeout=2.0)
 
     def _wait_s(self, now_ns: int) -> float:
         due_ns = min(self.unit.next_due_ns(), self._script.next_due_ns())

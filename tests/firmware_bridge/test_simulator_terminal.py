@@ -1,0 +1,102 @@
+"""The simulated port: a link that always names a live terminal, and hosts that come, go or never read."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.port import PortLost, SerialPort
+from firmware_bridge.simulator.terminal import Terminal
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path / "unit")
+    terminal.plug()
+    yield terminal
+    terminal.unplug()
+
+
+def test_bytes_go_both_ways_raw(terminal: Terminal, tmp_path: Path) -> None:
+    port = SerialPort(str(tmp_path / "unit"))
+    everything = bytes(range(256))
+    terminal.write(everything)
+    received = b""
+    while len(received) < 256:
+        received += port.read()
+    assert received == everything
+    port.write(everything)
+    assert terminal.read(1.0) == everything
+    port.close()
+
+
+def test_nobody_reading_neither_blocks_nor_fails(terminal: Terminal) -> None:
+    begun = time.monotonic()
+    for _ in range(200):
+        terminal.write(b"x" * 1000)
+        terminal.read(0.0)
+    assert time.monotonic() - begun < 1.0
+
+
+def test_waiting_for_nobody_waits(terminal: Terminal) -> None:
+    begun = time.monotonic()
+    assert terminal.read(0.05) == b""
+    assert 0.045 <= time.monotonic() - begun < 0.5
+    terminal.unplug()
+    assert terminal.read(0.05) == b""
+    assert time.monotonic() - begun >= 0.095
+
+
+def test_a_host_may_go_and_come_back(terminal: Terminal, tmp_path: Path) -> None:
+    for _ in range(5):
+        port = SerialPort(str(tmp_path / "unit"))
+        port.write(b"hello")
+        assert terminal.read(1.0) == b"hello"
+        port.close()
+        terminal.write(b"nobody there")
+        assert terminal.read(0.0) == b""
+
+
+def test_replugging_gives_the_host_an_error_and_then_another_terminal(terminal: Terminal, tmp_path: Path) -> None:
+    link = tmp_path / "unit"
+    port, before = SerialPort(str(link)), link.readlink()
+    holder = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)  # so that the number is not given out again at once
+    terminal.unplug()
+    assert not link.exists()
+    assert not link.is_symlink()
+    with pytest.raises(PortLost):
+        port.read()
+    port.close()
+    terminal.write(b"lost")
+    terminal.plug()
+    assert link.readlink().exists()
+    port = SerialPort(str(link))
+    terminal.write(b"again")
+    assert port.read() == b"again"
+    port.close()
+    os.close(holder)
+    assert str(before).startswith("/dev/pts/")
+
+
+def test_the_link_of_another_simulator_is_left_alone(terminal: Terminal, tmp_path: Path) -> None:
+    other = Terminal(tmp_path / "unit")
+    other.plug()
+    theirs = (tmp_path / "unit").readlink()
+    terminal.unplug()
+    assert (tmp_path / "unit").readlink() == theirs
+    other.unplug()
+    assert not (tmp_path / "unit").is_symlink()
+
+
+def test_no_descriptor_is_left_behind(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    terminal = Terminal(tmp_path / "again")
+    for _ in range(20):
+        terminal.plug()
+        terminal.unplug()
+        terminal.unplug()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
