@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _RING_SHARE: Final = 0.016
 """The least radius of a ring, as a share of the film's longer side."""
 _LABEL_SHARE: Final = 0.030
-_DIRECTIONS: Final = tuple((math.cos(a), math.sin(a)) for a in (math.radians(45 * step) for step in range(8)))
-_DISTANCES: Final = (1.0, 1.8, 2.6)
+_DIRECTIONS: Final = tuple((math.cos(a), math.sin(a)) for a in (math.radians(22.5 * step) for step in range(16)))
+_DISTANCES: Final = (1.05, 2.0, 3.2)
 _CLOSE_UP_MM: Final = 12.0
 _CLOSE_UP_SHARE: Final = 0.06
 
@@ -108,18 +108,24 @@ def _ring(bbox: BBox, least: float) -> Circle:
 
 
 def _labels(rings: Sequence[Circle], r: float, columns: int, rows: int) -> list[Circle]:
-    """For each ring the nearest place beside it where the label is on the film and covers nothing, else the first."""
+    """For each ring the nearest place beside it, on the film, that covers nothing; the nearest when all do."""
     placed: list[Circle] = []
     for ring in rings:
         places = [
-            Circle(ring.x + dx * (ring.r + far * r), ring.y - dy * (ring.r + far * r), r)
+            Circle(
+                _within(ring.x + dx * (ring.r + far * r), r, columns),
+                _within(ring.y - dy * (ring.r + far * r), r, rows),
+                r,
+            )
             for far in _DISTANCES
             for dx, dy in _DIRECTIONS
         ]
-        inside = [p for p in places if r <= p.x <= columns - r and r <= p.y <= rows - r] or places[:1]
-        free = (p for p in inside if not _hit(p, placed) and not _hit(p, (o for o in rings if o is not ring)))
-        placed.append(next(free, inside[0]))
+        placed.append(next((place for place in places if not _hit(place, (*placed, *rings))), places[0]))
     return placed
+
+
+def _within(value: float, margin: float, size: int) -> float:
+    return min(max(value, margin), size - margin)
 
 
 def _hit(circle: Circle, others: Iterable[Circle]) -> bool:

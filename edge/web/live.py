@@ -58,6 +58,7 @@ class Live:
         self._clients: Counter[str] = Counter()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self.started = threading.Event()
 
     @property
     def version(self) -> str:
@@ -71,9 +72,13 @@ class Live:
             return self._clients.total()
 
     def start(self) -> None:
-        """Begins to watch."""
-        self._thread = threading.Thread(target=self._watch, name="web-live")
+        """Begins to watch. What was written before doesn't count as a change."""
+        watch = self._store.database.watch()
+        _written(watch)
+        known = parts.read(self._run, self._config)
+        self._thread = threading.Thread(target=self._watch, args=(watch, known), name="web-live")
         self._thread.start()
+        self.started.set()
 
     def close(self) -> None:
         """Ends the watching and every stream."""
@@ -96,6 +101,7 @@ class Live:
         """Gives the place back."""
         with self._condition:
             self._clients -= Counter({client: 1})
+            self._condition.notify_all()
 
     def stream(self, seen: str, gone: Callable[[], bool]) -> Iterator[str]:
         """The events for one page that shows the version `seen`, until its life ends or `gone` says so."""
@@ -117,9 +123,8 @@ class Live:
             self._condition.wait_for(lambda: self._stop.is_set() or self.version != seen, timeout=self._beat_s)
             return self.version
 
-    def _watch(self) -> None:
-        with closing(self._store.database.watch()) as watch:
-            known: parts.Parts | None = None
+    def _watch(self, watch: Watch, known: parts.Parts) -> None:
+        with closing(watch):
             due_s = 0.0
             while not self._stop.wait(LOOK_S):
                 now_s = self._store.clock.monotonic_s()

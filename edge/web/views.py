@@ -90,7 +90,7 @@ class View:
 
     id: int
     patient: str
-    patient_facts: str
+    patient_facts: tuple[str, ...]
     received: str
     clock_trusted: bool
     technique: str
@@ -288,14 +288,13 @@ def patient(image: Image) -> str:
     return ", ".join(filter(None, (family, given))) or words.PATIENT_UNKNOWN
 
 
-def _patient_facts(image: Image) -> str:
+def _patient_facts(image: Image) -> tuple[str, ...]:
     if image.header is None:
-        return ""
+        return ()
     identity = image.header.identity
     born = identity.patient_birth_date
     if len(born) == 8:
         born = f"{born[:4]}-{born[4:6]}-{born[6:]}"
-    return " · ".join(
-        filter(None, (f"{words.PATIENT_ID} {identity.patient_id}" * bool(identity.patient_id),
-                      f"{words.BORN} {born}" * bool(born), identity.patient_sex))
-    )  # fmt: skip
+    number = f"{words.PATIENT_ID} {identity.patient_id}" if identity.patient_id else ""
+    person = " · ".join(filter(None, (f"{words.BORN} {born}" if born else "", identity.patient_sex)))
+    return tuple(filter(None, (number, person)))

@@ -334,12 +334,12 @@ ANALYSIS_STATES: Final[Mapping[str, str]] = {
     "stopped": "NOT WORKING",
     "loading": "loading",
 }
-RECEIVER: Final = "Images"
+RECEIVER: Final = "Receiving"
 RECEIVER_STATES: Final[Mapping[str, str]] = {
-    "listening": "can arrive",
-    "receiving": "arriving now",
-    "refusing": "REFUSED",
-    "stopped": "CAN'T ARRIVE",
+    "listening": "ready",
+    "receiving": "image arriving",
+    "refusing": "IMAGES REFUSED",
+    "stopped": "NOT WORKING",
 }
 DELIVERY_LABEL: Final = "Delivery"
 DELIVERY_STATES: Final[Mapping[str, str]] = {
@@ -379,7 +379,8 @@ def send_asked(number: int) -> str:
 
 def parcels_in_trouble(number: int, held: int) -> str:
     """How many objects a problem concerns."""
-    return f"{count(number, 'object', 'objects')} not delivered" + (f", {held} held" if held else "")
+    total = count(number, "object", "objects")
+    return f"{total} held" if held == number else f"{total} waiting" + (f", {held} of them held" if held else "")
 
 
 UNKNOWN_PROBLEM: Final = "Something is wrong that this page has no words for ({code})."

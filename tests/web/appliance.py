@@ -199,8 +199,10 @@ class Appliance:
         return self.image(image.id)
 
     def whole(self, analysis: Analysis, content: bytes = b"DICOM 1", name: str = "Meyer^Anna^Maria") -> Image:
-        """An image that has gone all the way to `reported`."""
-        uid = analysis.sop_instance_uid or "1.2.3"
+        """An image that has gone all the way to `reported`. Other content is another image, with its own identifier."""
+        with self.store.read() as connection:
+            uid = f"1.2.3.{len(images.latest(connection))}"
+        analysis = replace(analysis, sop_instance_uid=uid)
         image = self.admit(self.receive(content, uid), name, uid)
         return self.report(self.analyse(image, analysis))
 

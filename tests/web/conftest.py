@@ -30,6 +30,7 @@ def client(appliance: Appliance) -> FlaskClient:
 @pytest.fixture
 def site(appliance: Appliance) -> Iterator[Site]:
     app = appliance.app()
+    app.extensions["live"]._beat_s = 0.2
     stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -39,3 +40,10 @@ def site(appliance: Appliance) -> Iterator[Site]:
         stop.set()
         thread.join(20)
         assert not thread.is_alive()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -64,9 +64,9 @@
     source.addEventListener("changed", () => { setPolling(false); heard = performance.now(); refresh(); });
     source.addEventListener("beat", () => { setPolling(false); if (root.classList.contains("is-lost")) refresh(); else hear(); });
     source.addEventListener("error", () => {
+      refresh(); // tells at once whether the appliance still answers
       if (source.readyState !== EventSource.CLOSED) return;
       setPolling(true);
-      refresh();
       setTimeout(follow, RETRY_STREAM_MS);
     });
   }

@@ -1,0 +1,132 @@
+"""A real Chromium, driven through its debugging pipe: no port, no driver program, no library."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+    "--remote-debugging-pipe",
+)  # fmt: skip
+
+
+class Browser:
+    """One page of one browser. Waiting is done inside the page, by its own observer of changes."""
+
+    def __init__(self, reads: int, writes: int) -> None:
+        self._in = os.fdopen(reads, "rb")
+        self._out = os.fdopen(writes, "wb")
+        self._number = 0
+        self._session = ""
+        self.complaints: list[str] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """One command of the protocol, and its result."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        self._out.write(json.dumps(message).encode() + b"\0")
+        self._out.flush()
+        while True:
+            answer = self._receive()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer
+                result: dict[str, Any] = answer["result"]
+                return result
+
+    def _receive(self) -> dict[str, Any]:
+        said = bytearray()
+        while not said.endswith(b"\0"):
+            byte = self._in.read(1)
+            assert byte, "the browser has gone"
+            said += byte
+        message: dict[str, Any] = json.loads(said[:-1])
+        if message.get("method") == "Log.entryAdded":
+            entry = message["params"]["entry"]
+            self.complaints.append(f"{entry['level']}: {entry['text']}")
+        if message.get("method") == "Runtime.exceptionThrown":
+            self.complaints.append(str(message["params"]["exceptionDetails"]))
+        return message
+
+    def close(self) -> None:
+        """Closes both pipes."""
+        self._in.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._out.close()
+
+    def size(self, width: int, height: int) -> None:
+        """The screen's size."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def open(self, url: str) -> None:
+        """Goes to an address and waits until the page stands."""
+        self.call("Page.navigate", url=url)
+        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    def evaluate(self, script: str) -> Any:
+        """The value of an expression in the page."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def wait_for(self, condition: str, timeout_s: float = 20.0) -> float:
+        """Waits until an expression is true; returns the page's clock, ms since 1970, when it became so."""
+        script = f"""new Promise((done, fail) => {{
+            const look = () => {{ if ({condition}) {{ stop(); done(Date.now()); }} }};
+            const observer = new MutationObserver(look);
+            observer.observe(document, {{ subtree: true, childList: true, attributes: true, characterData: true }});
+            const timer = setInterval(look, 50);
+            const end = setTimeout(() => {{ stop(); fail(new Error("waited in vain")); }}, {timeout_s * 1000});
+            const stop = () => {{ observer.disconnect(); clearInterval(timer); clearTimeout(end); }};
+            look();
+        }})"""
+        return float(self.evaluate(script))
+
+    def says(self, text: str) -> str:
+        """An expression: the page shows this text."""
+        return f"document.body.innerText.includes({json.dumps(text)})"
+
+    def picture(self, path: Path) -> None:
+        """What the screen shows, as a PNG."""
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """Starts a browser of its own, with an empty profile, and ends it."""
+    to_browser, from_browser = os.pipe(), os.pipe()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        line = f'exec "$@" 3<&{to_browser[0]} 4>&{from_browser[1]}'
+        command = ["bash", "-c", line, "-", "chromium", *_FLAGS, f"--user-data-dir={profile}"]
+        process = subprocess.Popen(
+            command, pass_fds=(to_browser[0], from_browser[1]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        os.close(to_browser[0])
+        os.close(from_browser[1])
+        browser: Browser | None = None
+        try:
+            browser = Browser(from_browser[0], to_browser[1])
+            yield browser
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if browser is not None:
+                browser.close()
