@@ -309,11 +309,7 @@ def _tissue(hand: SeenHand, start: tuple[int, int], shape: tuple[int, ...]) -> N
     """Where in a crop the hand is, by the region map."""
     xs = np.arange(shape[1], dtype=np.float64) + start[0]
     ys = np.arange(shape[0], dtype=np.float64) + start[1]
-    rows, _ = hand.region.cells_of(np.zeros_like(ys), ys)
-    _, columns = hand.region.cells_of(xs, np.zeros_like(xs))
-    in_hand = hand.region.probability.argmax(axis=0) > 0
-    mask: NDArray[np.bool_] = in_hand[np.ix_(rows, columns)]
-    return mask
+    return hand.region.over(xs, ys) > 0
 
 
 def _lesions(

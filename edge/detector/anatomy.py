@@ -21,6 +21,7 @@ from scipy import ndimage
 from edge.detector import prepare
 from edge.detector.bundle import KEYPOINTS, AnatomyInput, Thresholds
 from edge.detector.engine import STRIDE, Maps
+from edge.detector.regions import RegionMap, region_map
 from edge.detector.skeleton import SEGMENT_MM, assemble
 from edge.types import BBox, Point, Side
 
@@ -47,52 +48,6 @@ CREDIBLE: Final = (0.55, 1.45)
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
-    """The region map of one hand: probabilities on a coarse grid, and how the grid lies on the film."""
-
-    probability: Maps
-    """[1 + 20, rows, columns]; the first channel is background."""
-    crop: BBox
-    mapping: prepare.Mapping
-    """From the crop to the network's input."""
-
-    def cells_of(self, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Rows and columns of the grid cells in which points of the film lie, clipped to the grid."""
-        gx, gy = self._grid(xs, ys)
-        rows, columns = self.probability.shape[1:]
-        return (
-            np.clip(np.rint(gy), 0, rows - 1).astype(np.intp),
-            np.clip(np.rint(gx), 0, columns - 1).astype(np.intp),
-        )
-
-    def at(self, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Maps:
-        """Probabilities [1 + 20, n] at points of the film."""
-        rows, columns = self.cells_of(xs, ys)
-        return self.probability[:, rows, columns]
-
-    def film_of(
-        self, columns: NDArray[np.intp], rows: NDArray[np.intp]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The centres of grid cells as x and y on the film."""
-        m = self.mapping
-        ix, iy = (np.asarray(cells, dtype=np.float64) * STRIDE + (STRIDE - 1) / 2 for cells in (columns, rows))
-        return (ix - m.dx + 0.5) / m.scale - 0.5 + self.crop[0], (iy - m.dy + 0.5) / m.scale - 0.5 + self.crop[1]
-
-    @property
-    def cell_px(self) -> float:
-        """The side of a grid cell in pixels of the film."""
-        return STRIDE / self.mapping.scale
-
-    def _grid(
-        self, xs: NDArray[np.float64], ys: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        m = self.mapping
-        ix = (xs - self.crop[0] + 0.5) * m.scale - 0.5 + m.dx
-        iy = (ys - self.crop[1] + 0.5) * m.scale - 0.5 + m.dy
-        return (ix + 0.5) / STRIDE - 0.5, (iy + 0.5) / STRIDE - 0.5
-
-
-@dataclass(frozen=True, slots=True)
 class SeenHand:
     """One hand as the network saw it.
 
@@ -108,7 +63,7 @@ class SeenHand:
     bbox: BBox
     keypoints: Mapping[str, Point]
     confidence: float
-    region: Region
+    region: RegionMap
 
 
 def candidates(
@@ -250,7 +205,6 @@ def _look(
         return None
     boxed = prepare.anatomy_input(crop, given.long_side_px, given.multiple)
     answer = network(boxed.image)
-    region = Region(answer["regions"], box, boxed.mapping)
     tissue = _largest(answer["regions"][0] < 1 - _HAND)
     if not tissue.any():
         return None
@@ -261,6 +215,7 @@ def _look(
         if peak.heat >= thresholds.keypoint:
             cx, cy = boxed.mapping.backward(*prepare.grid_to_image(peak.x, peak.y, STRIDE))
             points[name] = (x0 + cx, y0 + cy)
+    region = region_map(answer["regions"], tissue, points, box, boxed.mapping)
     rows, columns = np.nonzero(tissue.any(axis=1))[0], np.nonzero(tissue.any(axis=0))[0]
     bx0, by0 = boxed.mapping.backward(*prepare.grid_to_image(columns[0] - 0.5, rows[0] - 0.5, STRIDE))
     bx1, by1 = boxed.mapping.backward(*prepare.grid_to_image(columns[-1] + 0.5, rows[-1] + 0.5, STRIDE))

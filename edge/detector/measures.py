@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from edge.detector.anatomy import Region, SeenHand
+from edge.detector.anatomy import SeenHand
 from edge.detector.bundle import Thresholds
 from edge.detector.lesions import Body, Canvas
 from edge.detector.outline import Points, area_of, hull, long_axis, short_axis
+from edge.detector.regions import RegionMap
 from edge.types import JOINTS, REGIONS, TUFTS, BBox, Certainty, Hand, Joint, Lesion, LesionType, RegionBurden, Tuft
 
 GRADE_BOUNDS: Final = (0.5, 1.0)
@@ -72,7 +73,7 @@ class MeasuredBody:
     grade: int
 
 
-def greys(small: NDArray[np.float32], region: Region, canvas: Canvas, found: Sequence[Body]) -> Greys:
+def greys(small: NDArray[np.float32], region: RegionMap, canvas: Canvas, found: Sequence[Body]) -> Greys:
     """Grey values for grading.
 
     Args:
@@ -83,7 +84,7 @@ def greys(small: NDArray[np.float32], region: Region, canvas: Canvas, found: Seq
     """
     rows, columns = small.shape[0] // 2, small.shape[1] // 2
     values = small.reshape(rows, 2, columns, 2).mean(axis=(1, 3), dtype=np.float32)
-    labels = region_grid(region, canvas, (rows, columns))
+    labels = region.over(*canvas.axes((rows, columns)))
     blank = np.zeros((rows, columns), dtype=np.bool_)
     for body in found:
         blank[body.rows, body.columns] = True
@@ -93,16 +94,6 @@ def greys(small: NDArray[np.float32], region: Region, canvas: Canvas, found: Seq
     chosen = values[speaks] if speaks.any() else values.ravel()
     soft, cortex = (float(v) for v in np.percentile(chosen, [_SOFT_PERCENT, _CORTEX_PERCENT]))
     return Greys(values, labels, soft, cortex, blank)
-
-
-def region_grid(region: Region, canvas: Canvas, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """The region of each cell of a lesion map: uint8, 0 background, 1 + index in `REGIONS`."""
-    xs, ys = canvas.axes(shape)
-    rows, _ = region.cells_of(np.zeros_like(ys), ys)
-    _, columns = region.cells_of(xs, np.zeros_like(xs))
-    best: NDArray[np.uint8] = region.probability.argmax(axis=0).astype(np.uint8)
-    grid: NDArray[np.uint8] = best[np.ix_(rows, columns)]
-    return grid
 
 
 def density_ratio(body: Body, grey: Greys) -> float:
@@ -125,11 +116,17 @@ def density_grade(ratio: float) -> int:
     return 1 + sum(ratio >= bound for bound in GRADE_BOUNDS)
 
 
-def region_of(body: Body, region: Region, canvas: Canvas) -> tuple[str, float]:
+def region_of(body: Body, region: RegionMap, canvas: Canvas) -> tuple[str, float]:
     """The region in which most of a body lies, and how much of it lies in the hand at all, 0 to 1."""
     points = canvas.to_film(np.stack([body.columns, body.rows], axis=1).astype(np.float64))
-    shares = region.at(points[:, 0], points[:, 1]).mean(axis=1)
-    return REGIONS[int(np.argmax(shares[1:]))], float(1.0 - shares[0])
+    cells = region.cells_of(points[:, 0], points[:, 1])
+    votes = np.bincount(region.labels[cells], minlength=1 + len(REGIONS))
+    votes[0] = 0
+    if not votes.any():
+        rows, columns = np.nonzero(region.labels)
+        nearest = int(np.argmin((rows - cells[0].mean()) ** 2 + (columns - cells[1].mean()) ** 2))
+        votes[region.labels[rows[nearest], columns[nearest]]] = 1
+    return REGIONS[int(votes.argmax()) - 1], float(region.inside[cells].mean())
 
 
 def lesion(number: int, hand: int, group: Sequence[MeasuredBody], thresholds: Thresholds, scale: Scale) -> Lesion:
@@ -196,9 +193,9 @@ def hand(seen: SeenHand, counted: Sequence[MeasuredBody], mm: float) -> Hand:
     )
 
 
-def regions(region: Region, counted: Sequence[MeasuredBody], mm: float) -> dict[str, RegionBurden]:
+def regions(region: RegionMap, counted: Sequence[MeasuredBody], mm: float) -> dict[str, RegionBurden]:
     """The burden of each region that is on the film."""
-    cells = np.bincount(region.probability.argmax(axis=0).ravel(), minlength=1 + len(REGIONS))
+    cells = np.bincount(region.labels.ravel(), minlength=1 + len(REGIONS))
     soft_mm2 = cells[1:] * (region.cell_px * mm) ** 2
     out: dict[str, RegionBurden] = {}
     for name, soft in zip(REGIONS, soft_mm2, strict=True):

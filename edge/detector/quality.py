@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.detector.anatomy import CREDIBLE, SeenHand
+from edge.detector.regions import CARPUS
 from edge.types import DIGITS, REGIONS, ImageFacts, QualityNote
 
-_BACKGROUND: Final = 0
 _TIPS: Final = tuple(1 + REGIONS.index(f"DP{d}") for d in DIGITS)
-_CARPUS: Final = 1 + REGIONS.index("CARPUS")
 _SIDES: Final = {"L": "left", "R": "right"}
 
 
@@ -60,7 +59,7 @@ def is_whole(view: View) -> Iterator[QualityNote]:
     rows, columns = view.image.shape
     cut: set[int] = set()
     for hand in view.hands:
-        labels = hand.region.probability.argmax(axis=0)
+        labels = hand.region.labels
         gy, gx = np.nonzero(labels)
         cell = hand.region.cell_px
         xs, ys = hand.region.film_of(gx, gy)
@@ -71,10 +70,10 @@ def is_whole(view: View) -> Iterator[QualityNote]:
     if tips:
         fingers = ", ".join(tips)
         yield QualityNote("clipped-fingertip", "warning", f"The film's edge cuts a fingertip ({fingers}).")
-    others = cut - set(_TIPS) - {_CARPUS}
+    others = cut - set(_TIPS) - {CARPUS}
     if others and not tips:
         yield QualityNote("clipped-hand", "warning", "The film's edge cuts the hand.")
-    elif _CARPUS in cut and not tips:
+    elif CARPUS in cut and not tips:
         yield QualityNote("clipped-wrist", "note", "The film ends at the wrist.")
 
 
@@ -159,7 +158,7 @@ def _greys_of_hands(view: View) -> NDArray[np.float32]:
     """The film's values at the centres of the cells of all hands."""
     out = []
     for hand in view.hands:
-        gy, gx = np.nonzero(hand.region.probability.argmax(axis=0) != _BACKGROUND)
+        gy, gx = np.nonzero(hand.region.labels)
         xs, ys = hand.region.film_of(gx, gy)
         rows = np.clip(np.rint(ys), 0, view.image.shape[0] - 1).astype(np.intp)
         columns = np.clip(np.rint(xs), 0, view.image.shape[1] - 1).astype(np.intp)

@@ -45,8 +45,8 @@ _ABSENT: Final = math.log(0.02)
 _LENGTH_SD: Final = 0.22
 _BEND_SD: Final = math.radians(28)
 _ORDER_COST: Final = 4.0
-_KEPT: Final = 24
-_BEAM: Final = 200
+_KEPT: Final = 16
+_BEAM: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,13 @@ class _Chain:
     digit: int
     joints: tuple[Peak | None, ...]
     worth: float
+    taken: frozenset[tuple[float, float]]
+    """Places that no other digit can have."""
 
-    @property
-    def taken(self) -> frozenset[Peak]:
-        return frozenset(joint for joint in self.joints if joint is not None)
+    def extended(self, place: Peak | None, worth: float) -> _Chain:
+        """The chain with one more joint."""
+        taken = self.taken if place is None else self.taken | {(place.x, place.y)}
+        return _Chain(self.digit, (*self.joints, place), self.worth + worth, taken)
 
     def bearing(self, wrist: Peak) -> float | None:
         """Where the digit points, seen from the wrist; None if nothing of it is seen."""
@@ -141,21 +144,17 @@ def _scale(wrist: Peak, knuckles: Sequence[Peak], shape: tuple[int, ...]) -> flo
 def _chains(digit: int, by_name: Mapping[str, Heat], pools: Mapping[str, list[Peak]], px_per_mm: float) -> list[_Chain]:
     """The likeliest chains of one digit, the best first; the last resort is a digit that isn't seen at all."""
     names = _CHAINS[digit]
-    choices: list[list[tuple[Peak | None, float]]] = []
-    for name in names:
+    grown = [_Chain(digit, (), 0.0, frozenset())]
+    for depth, name in enumerate(names):
         places = peaks_of(by_name[name], 3) if digit == 1 else pools[name[:3]]
-        seen: list[tuple[Peak | None, float]] = [(p, math.log(_near(by_name[name], p) + 0.01)) for p in places]
-        choices.append([*seen, (None, _ABSENT)])
-    chains = [
-        _Chain(
-            digit,
-            tuple(peak for peak, _ in picks),
-            sum(worth for _, worth in picks) - _strain(names, [peak for peak, _ in picks], px_per_mm),
-        )
-        for picks in itertools.product(*choices)
-    ]
-    chains.sort(key=lambda chain: -chain.worth)
-    return [*chains[:_KEPT], _Chain(digit, (None,) * len(names), _ABSENT * len(names))]
+        choices = [(place, math.log(_near(by_name[name], place) + 0.01)) for place in places]
+        longer = [chain.extended(None, _ABSENT) for chain in grown]
+        for chain in grown:
+            for place, worth in choices:
+                longer.append(chain.extended(place, worth - _strain(names, chain.joints, place, px_per_mm)))
+        longer.sort(key=lambda chain: -chain.worth)
+        grown = longer[: _KEPT if depth == len(names) - 1 else 2 * _KEPT]
+    return [*grown, _Chain(digit, (None,) * len(names), _ABSENT * len(names), frozenset())]
 
 
 def _near(heat: Heat, place: Peak) -> float:
@@ -164,36 +163,33 @@ def _near(heat: Heat, place: Peak) -> float:
     return float(heat[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].max())
 
 
-def _strain(names: Sequence[str], joints: Sequence[Peak | None], px_per_mm: float) -> float:
-    """How unlike a finger a chain is: lengths against the mean, and bends."""
-    cost = 0.0
-    before: tuple[float, float] | None = None
-    for (name_a, a), (name_b, b) in itertools.pairwise(zip(names, joints, strict=True)):
-        if a is None or b is None:
-            before = None
-            continue
-        dx, dy = b.x - a.x, b.y - a.y
-        length = math.hypot(dx, dy)
-        if length < 1.0:
-            return math.inf
-        expected = SEGMENT_MM[f"{name_a}-{name_b}"] * px_per_mm
-        cost += 0.5 * (math.log(length / expected) / _LENGTH_SD) ** 2
-        if before is not None:
-            bend = math.atan2(before[0] * dy - before[1] * dx, before[0] * dx + before[1] * dy)
-            cost += 0.5 * (bend / _BEND_SD) ** 2
-        before = dx, dy
+def _strain(names: Sequence[str], joints: Sequence[Peak | None], place: Peak, px_per_mm: float) -> float:
+    """How unlike a finger it is to go on from these joints to a place: length against the mean, and bend."""
+    last = joints[-1] if joints else None
+    if last is None:
+        return 0.0
+    dx, dy = place.x - last.x, place.y - last.y
+    length = math.hypot(dx, dy)
+    if length < 1.0:
+        return math.inf
+    expected = SEGMENT_MM[f"{names[len(joints) - 1]}-{names[len(joints)]}"] * px_per_mm
+    cost = 0.5 * (math.log(length / expected) / _LENGTH_SD) ** 2
+    before = joints[-2] if len(joints) > 1 else None
+    if before is not None:
+        bx, by = last.x - before.x, last.y - before.y
+        cost += 0.5 * (math.atan2(bx * dy - by * dx, bx * dx + by * dy) / _BEND_SD) ** 2
     return cost
 
 
 def _best(options: Sequence[Sequence[_Chain]], wrist: Peak) -> tuple[_Chain, ...]:
     """One chain for each digit, no joint used twice, in order around the wrist: the likeliest, by a beam search."""
-    beam: list[tuple[float, tuple[_Chain, ...], frozenset[Peak]]] = [(0.0, (), frozenset())]
+    beam: list[tuple[float, tuple[_Chain, ...], frozenset[tuple[float, float]]]] = [(0.0, (), frozenset())]
     for chains in options:
         grown = [
             (worth + chain.worth, (*hand, chain), used | chain.taken)
             for worth, hand, used in beam
             for chain in chains
-            if not used & chain.taken
+            if used.isdisjoint(chain.taken)
         ]
         grown.sort(key=lambda state: -state[0])
         beam = grown[:_BEAM]

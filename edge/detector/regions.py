@@ -1,0 +1,160 @@
+"""The map of a hand's 20 regions: how far along a finger by the network, which finger by the skeleton.
+
+Seen alone, a patch of a finger says "middle phalanx" and hardly which finger's. The skeleton, put together from the
+whole hand, does: so each cell takes its kind from the network and its digit from the nearest finger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.detector import prepare
+from edge.detector.engine import STRIDE, Maps
+from edge.types import DIGITS, REGIONS, BBox, Point
+
+Labels = NDArray[np.uint8]
+"""0 background, 1 + index in `REGIONS`."""
+
+CARPUS: Final = 1 + REGIONS.index("CARPUS")
+_KINDS: Final = ("DP", "MP", "PP", "MC", "CARPUS")
+_BASE: Final = 0.35
+"""A metacarpal starts about here on the way from the wrist to its head."""
+_TIP: Final = 0.6
+"""How far a fingertip's tissue goes on beyond its bone, in distal phalanges."""
+_FAR_MM: Final = 22.0
+"""Farther from every finger that was seen than this, the network's own digit is taken."""
+_AXIS: Final = {d: ("WRIST", f"MCP{d}", f"PIP{d}", f"DIP{d}", f"TIP{d}") for d in DIGITS[1:]} | {
+    1: ("WRIST", "MCP1", "IP1", "TIP1")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RegionMap:
+    """The regions of one hand on a coarse grid, and how the grid lies on the film.
+
+    Attributes:
+        labels: of each cell.
+        inside: float32, the probability that a cell belongs to a hand.
+        crop: the part of the film that the network saw.
+        mapping: from the crop to the network's input.
+    """
+
+    labels: Labels
+    inside: NDArray[np.float32]
+    crop: BBox
+    mapping: prepare.Mapping
+
+    @property
+    def cell_px(self) -> float:
+        """The side of a cell in pixels of the film."""
+        return STRIDE / self.mapping.scale
+
+    def cells_of(self, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and columns of the cells in which points of the film lie, clipped to the grid."""
+        m = self.mapping
+        ix = (xs - self.crop[0] + 0.5) * m.scale - 0.5 + m.dx
+        iy = (ys - self.crop[1] + 0.5) * m.scale - 0.5 + m.dy
+        gx, gy = (ix + 0.5) / STRIDE - 0.5, (iy + 0.5) / STRIDE - 0.5
+        rows, columns = self.labels.shape
+        return (
+            np.clip(np.rint(gy), 0, rows - 1).astype(np.intp),
+            np.clip(np.rint(gx), 0, columns - 1).astype(np.intp),
+        )
+
+    def film_of(
+        self, columns: NDArray[np.intp], rows: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The centres of cells as x and y on the film."""
+        m = self.mapping
+        ix, iy = (np.asarray(cells, dtype=np.float64) * STRIDE + (STRIDE - 1) / 2 for cells in (columns, rows))
+        return (ix - m.dx + 0.5) / m.scale - 0.5 + self.crop[0], (iy - m.dy + 0.5) / m.scale - 0.5 + self.crop[1]
+
+    def over(self, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Labels:
+        """The labels at all crossings of columns at `xs` and rows at `ys` of the film: [len(ys), len(xs)]."""
+        rows, _ = self.cells_of(np.zeros_like(ys), ys)
+        _, columns = self.cells_of(xs, np.zeros_like(xs))
+        grid: Labels = self.labels[np.ix_(rows, columns)]
+        return grid
+
+
+def region_map(
+    probability: Maps,
+    tissue: NDArray[np.bool_],
+    keypoints: Mapping[str, Point],
+    crop: BBox,
+    mapping: prepare.Mapping,
+) -> RegionMap:
+    """The regions of one hand.
+
+    Args:
+        probability: the network's [1 + 20, rows, columns]; the first channel is background.
+        tissue: which cells are this hand's.
+        keypoints: of this hand, on the film.
+        crop: the part of the film that the network saw.
+        mapping: from the crop to the network's input.
+    """
+    labels = np.zeros(tissue.shape, dtype=np.uint8)
+    empty = RegionMap(labels, (1 - probability[0]).astype(np.float32), crop, mapping)
+    rows, columns = np.nonzero(tissue)
+    if len(rows):
+        xs, ys = empty.film_of(columns, rows)
+        labels[rows, columns] = _label(probability[1:, rows, columns], xs, ys, keypoints)
+    return empty
+
+
+def _label(
+    share: NDArray[np.float32], xs: NDArray[np.float64], ys: NDArray[np.float64], keypoints: Mapping[str, Point]
+) -> Labels:
+    """The label of each of n cells; `share` [20, n] is the network's."""
+    own = share.argmax(axis=0)
+    axes = {digit: axis for digit in DIGITS if len(axis := _axis(digit, keypoints)) > 1}
+    if not axes:
+        return np.asarray(1 + own, dtype=np.uint8)
+    away = np.stack([_distance(xs, ys, axis) for axis in axes.values()])
+    digit = np.array(list(axes))[away.argmin(axis=0)]
+    hand_px = max(np.ptp(xs), np.ptp(ys), 1.0)
+    far = away.min(axis=0) > _FAR_MM / 190.0 * hand_px
+    kinds = np.stack(
+        [share[[i for i, name in enumerate(REGIONS) if name.startswith(kind)]].sum(axis=0) for kind in _KINDS]
+    )
+    thumb = kinds.copy()
+    thumb[_KINDS.index("MP")] = -1  # it has none
+    kind = np.where(digit == 1, thumb.argmax(axis=0), kinds.argmax(axis=0))
+    table = np.array([[_index(name, d) for d in (0, *DIGITS)] for name in _KINDS], dtype=np.uint8)
+    return np.asarray(np.where(far, 1 + own, table[kind, digit]), dtype=np.uint8)
+
+
+def _index(kind: str, digit: int) -> int:
+    name = kind if kind == "CARPUS" else f"{kind}{digit}"
+    return 1 + REGIONS.index(name) if name in REGIONS else 0
+
+
+def _axis(digit: int, keypoints: Mapping[str, Point]) -> list[Point]:
+    """A digit's line from the base of its metacarpal to beyond its tip, through the joints that are seen."""
+    names = [name for name in _AXIS[digit] if name in keypoints]
+    points = [keypoints[name] for name in names]
+    if len(points) < 2 or names[-1] == "WRIST":
+        return []
+    if names[0] == "WRIST":
+        (wx, wy), (hx, hy) = points[:2]
+        points[0] = (wx + _BASE * (hx - wx), wy + _BASE * (hy - wy))
+    if names[-1].startswith("TIP"):
+        (ax, ay), (bx, by) = points[-2:]
+        points[-1] = (bx + _TIP * (bx - ax), by + _TIP * (by - ay))
+    return points
+
+
+def _distance(xs: NDArray[np.float64], ys: NDArray[np.float64], axis: list[Point]) -> NDArray[np.float64]:
+    """From each point to a broken line."""
+    best = np.full(xs.shape, np.inf)
+    for (ax, ay), (bx, by) in pairwise(axis):
+        dx, dy = bx - ax, by - ay
+        along = np.clip(((xs - ax) * dx + (ys - ay) * dy) / max(dx * dx + dy * dy, 1e-9), 0.0, 1.0)
+        best = np.minimum(best, np.hypot(xs - ax - along * dx, ys - ay - along * dy))
+    return best
