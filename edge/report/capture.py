@@ -18,6 +18,22 @@ from edge.types import Analysis
 
 SERIES_NUMBER: Final = 9802
 
+_ARM: Final = (
+    "FINGER",
+    "THUMB",
+    "HAND",
+    "WRIST",
+    "FOREARM",
+    "ELBOW",
+    "ARM",
+    "HUMERUS",
+    "SHOULDER",
+    "CLAVICLE",
+    "SCAPULA",
+)
+_LEG: Final = ("TOE", "FOOT", "CALCANEUS", "ANKLE", "LEG", "KNEE", "FEMUR", "HIP")
+_PAIRED: Final = frozenset((*_ARM, *_LEG, "EXTREMITY"))
+"""Parts of which there are two: Laterality must be there, if only empty (type 2C, PS3.3 C.7.3.1)."""
 _COMPRESSION: Final = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 
 
@@ -44,9 +60,12 @@ def secondary_capture(setting: Setting, analysis: Analysis, picture: Image.Image
     ds.DerivationDescription = "The film reduced in size, with automated findings drawn on it. Unverified."
     ds.ImageComments = " ".join(wording.summary(analysis))
     ds.PatientOrientation = []
-    ds.Laterality = source["Laterality"] or source["ImageLaterality"].strip("UB")
-    if source["BodyPartExamined"]:
-        ds.BodyPartExamined = source["BodyPartExamined"]
+    part = source["BodyPartExamined"]
+    side = source["Laterality"] or source["ImageLaterality"].strip("UB")
+    if side or not part or part in _PAIRED:
+        ds.Laterality = side
+    if part:
+        ds.BodyPartExamined = part
     if source["BurnedInAnnotation"]:
         ds.BurnedInAnnotation = source["BurnedInAnnotation"]
     if source["LossyImageCompression"] == "01":

@@ -68,7 +68,7 @@ def png(pixels: np.ndarray[Any, Any] | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def source(sop_class: str = DigitalXRayImageStorageForPresentation, **values: Any) -> Dataset:
+def source(sop_class: str = DigitalXRayImageStorageForPresentation, /, **values: Any) -> Dataset:
     """An image as a unit sends it; `values` override attributes, None removes one."""
     ds = Dataset()
     ds.SOPClassUID = sop_class

@@ -1,0 +1,314 @@
+"""All objects, from all sorts of sources: valid to a foreign judge, of the right patient, the original untouched."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComputedRadiographyImageStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from edge.errors import ReportError
+from edge.report.build import make_reports
+from edge.types import Analysis, Findings, ImageFacts, QualityNote, ReportObject
+from tests.peers.dciodvfy import judge
+from tests.report.report_samples import (
+    COLUMNS,
+    DEVICE,
+    MADE_AT,
+    ROWS,
+    SERIES_UID,
+    SOURCE_UID,
+    STUDY_UID,
+    Uids,
+    findings,
+    hand,
+    lesion,
+    not_analysed,
+    png,
+    save,
+    source,
+)
+
+
+def order() -> Dataset:
+    item = Dataset()
+    item.RequestedProcedureID = "RP-1"
+    item.RequestedProcedureDescription = "Hand, two views"
+    item.ScheduledProcedureStepID = "SPS-1"
+    return item
+
+
+SILENT = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+SOURCES: dict[str, Callable[[], Dataset]] = {
+    "DX": source,
+    "CR": lambda: source(ComputedRadiographyImageStorage),
+    "digitised film": lambda: source(SecondaryCaptureImageStorage, NominalScannedPixelSpacing=[0.2, 0.2]),
+    "attributes absent": lambda: source(**dict.fromkeys((*SILENT, "BodyPartExamined", "Modality"))),
+    "attributes empty": lambda: source(**dict.fromkeys(SILENT, "")),
+    "sex U": lambda: source(PatientSex="U"),
+    "dates that are none": lambda: source(PatientBirthDate="19600000", StudyDate="22.11.2026"),
+    "an order": lambda: source(RequestAttributesSequence=[order()]),
+    "time zone": lambda: source(TimezoneOffsetFromUTC="-0500"),
+    "lossy": lambda: source(
+        LossyImageCompression="01",
+        LossyImageCompressionRatio=[12.5],
+        LossyImageCompressionMethod="ISO_15444_1",
+    ),
+    "side and burned-in name": lambda: source(ImageLaterality="L", BurnedInAnnotation="YES", PatientAge="066Y"),
+    "Cyrillic": lambda: source(SpecificCharacterSet="ISO_IR 144", PatientName="Люксембург^Роза"),
+    "Japanese": lambda: source(
+        SpecificCharacterSet=["", "ISO 2022 IR 87"],
+        PatientName="Yamada^Tarou=山田^太郎=やまだ^たろう",
+    ),
+    "bytes without a character set": lambda: raw_name("Müller^Jörg".encode("latin-1")),
+}
+ANALYSES: dict[str, Analysis] = {
+    "findings": findings(),
+    "no findings": findings(lesions=()),
+    "unknown size, two hands": findings(
+        image=ImageFacts(ROWS, COLUMNS, None, "unknown"),
+        hands=(hand("U"), hand("U")),
+        lesions=(lesion(1, "CARPUS", 200, 300), lesion(2, "MC2", 100, 200, hand=1, type="net")),
+        quality=(QualityNote("motion", "warning", "The hand moved."),),
+    ),
+    "not analysed": not_analysed("unusable-image", quality=(QualityNote("too-dark", "warning", "Too dark."),)),
+    "deadline": not_analysed("deadline"),
+}
+
+
+def raw_name(name: bytes) -> Dataset:
+    ds = source()
+    tag = Tag("PatientName")
+    ds[tag] = RawDataElement(tag, "PN", len(name), name, 0, False, True)
+    return ds
+
+
+def make(ds: Dataset, analysis: Analysis, folder: Path, picture: bytes | None = None) -> tuple[ReportObject, ...]:
+    path = save(ds, folder / "source.dcm")
+    return make_reports(path, analysis, picture, made_at=MADE_AT, device=DEVICE, uid=Uids())
+
+
+def parsed(item: ReportObject) -> Dataset:
+    return dcmread(BytesIO(item.content))
+
+
+@pytest.mark.needs("dciodvfy")
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_foreign_judge_finds_no_error_in_any_object(name: str, tmp_path: Path) -> None:
+    for analysis in ANALYSES.values():
+        picture = png() if name == "DX" else None  # a whole film takes the judge long
+        report, capture = make(SOURCES[name](), analysis, tmp_path, picture)
+        for item, kind in ((report, "Comprehensive3DSR"), (capture, "SCImage")):
+            verdict = judge(item.content, tmp_path)
+            assert verdict.kind == kind
+            assert verdict.errors == ()
+
+
+@pytest.mark.needs("dciodvfy")
+def test_the_judge_would_find_an_error(tmp_path: Path) -> None:
+    (report, _) = make(source(), findings(), tmp_path)
+    broken = parsed(report)
+    del broken.CompletionFlag
+    broken.PatientSex = "U"
+    buffer = BytesIO()
+    broken.save_as(buffer)
+    assert len(judge(buffer.getvalue(), tmp_path).errors) >= 2
+
+
+@pytest.mark.requirement("a result never appears under another's identity")
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_object_is_of_the_sources_patient_and_study_in_a_new_series(name: str, tmp_path: Path) -> None:
+    ds = SOURCES[name]()
+    made = [parsed(item) for item in make(ds, findings(), tmp_path, png())]
+    received = dcmread(tmp_path / "source.dcm")
+    for result in made:
+        assert str(result.PatientName) == str(received.get("PatientName", ""))
+        assert result.PatientID == received.get("PatientID", "")
+        assert result.StudyInstanceUID == STUDY_UID
+        assert result.SeriesInstanceUID not in {SERIES_UID, ""}
+        assert result.Manufacturer == DEVICE.manufacturer
+        assert "unverified" in result.SeriesDescription
+    assert len({result.SeriesInstanceUID for result in made}) == 2
+    assert len({result.SOPInstanceUID for result in made} | {SOURCE_UID}) == 3
+
+
+NAMES = {
+    "ISO_IR 100": "Müller^Jörg",
+    "ISO_IR 101": "Dvořák^Jiří",
+    "ISO_IR 144": "Люксембург^Роза",
+    "ISO_IR 166": "นามสกุล^ชื่อ",
+    "ISO_IR 192": "Müller^山田",
+    "GB18030": "Wang^XiaoDong=王^小东",
+    "\\ISO 2022 IR 87": "Yamada^Tarou=山田^太郎=やまだ^たろう",
+    "\\ISO 2022 IR 149": "Hong^Gildong=洪^吉洞=홍^길동",
+}
+
+
+@pytest.mark.requirement("names survive whatever their character set")
+@pytest.mark.parametrize(("stated", "name"), NAMES.items(), ids=[name.strip("\\") for name in NAMES])
+def test_names_survive(stated: str, name: str, tmp_path: Path) -> None:
+    ds = source(SpecificCharacterSet=stated.split("\\") if "\\" in stated else stated, PatientName=name)
+    for item in make(ds, findings(), tmp_path, png()):
+        result = parsed(item)
+        assert str(result.PatientName) == name
+        assert result.SpecificCharacterSet == "ISO_IR 192"
+
+
+@pytest.mark.parametrize("codec", ["latin-1", "utf-8"])
+def test_a_name_without_a_character_set_is_kept_and_the_report_says_how(codec: str, tmp_path: Path) -> None:
+    report, capture = (parsed(item) for item in make(raw_name("Müller^Jörg".encode(codec)), findings(), tmp_path))
+    assert str(report.PatientName) == str(capture.PatientName) == "Müller^Jörg"
+    words = [item.TextValue for item in report.ContentSequence[-1].ContentSequence]
+    assert sum("PatientName is not valid in the character set" in text for text in words) == 1
+
+
+def test_ascii_needs_no_character_set(tmp_path: Path) -> None:
+    for item in make(source(SpecificCharacterSet="ISO_IR 100"), findings(), tmp_path):
+        assert "SpecificCharacterSet" not in parsed(item)
+    noted = findings(quality=(QualityNote("x", "note", "Größe"),))
+    for item in make(source(), noted, tmp_path):
+        assert parsed(item).SpecificCharacterSet == "ISO_IR 192"
+
+
+def test_the_original_is_not_touched_and_is_the_evidence(tmp_path: Path) -> None:
+    path = save(source(), tmp_path / "source.dcm")
+    before = hashlib.sha256(path.read_bytes()).digest(), path.stat().st_mtime_ns
+    report, capture = make_reports(path, findings(), png(), made_at=MADE_AT, device=DEVICE)
+    assert (hashlib.sha256(path.read_bytes()).digest(), path.stat().st_mtime_ns) == before
+    study = parsed(report).CurrentRequestedProcedureEvidenceSequence[0]
+    assert study.StudyInstanceUID == STUDY_UID
+    assert study.ReferencedSeriesSequence[0].SeriesInstanceUID == SERIES_UID
+    assert study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == SOURCE_UID
+    assert parsed(capture).SourceImageSequence[0].ReferencedSOPInstanceUID == SOURCE_UID
+
+
+def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
+    first = make(source(), findings(), tmp_path, png())
+    assert make(source(), findings(), tmp_path, png()) == first
+    path = tmp_path / "source.dcm"
+    fresh = make_reports(path, findings(), png(), made_at=MADE_AT, device=DEVICE)
+    assert {item.sop_instance_uid for item in fresh}.isdisjoint(item.sop_instance_uid for item in first)
+
+
+def test_what_is_returned_names_what_it_is(tmp_path: Path) -> None:
+    report, capture = make(source(), findings(), tmp_path, png())
+    assert (report.kind, report.sop_class_uid) == ("structured-report", Comprehensive3DSRStorage)
+    assert (capture.kind, capture.sop_class_uid) == ("overlay", SecondaryCaptureImageStorage)
+    for item in (report, capture):
+        assert parsed(item).SOPInstanceUID == item.sop_instance_uid
+        assert parsed(item).file_meta.MediaStorageSOPClassUID == item.sop_class_uid
+
+
+def test_the_picture_says_that_it_is_derived_and_cannot_be_measured_on(tmp_path: Path) -> None:
+    capture = parsed(make(SOURCES["lossy"](), findings(), tmp_path, png())[1])
+    assert list(capture.ImageType) == ["DERIVED", "SECONDARY"]
+    assert capture.ConversionType == "WSD"
+    assert capture.LossyImageCompression == "01"
+    assert capture.LossyImageCompressionRatio == 12.5
+    assert "PixelSpacing" not in capture
+    assert "NominalScannedPixelSpacing" not in capture
+    assert "BurnedInAnnotation" not in capture, "the source does not say, so we don't know"
+    assert capture.pixel_array.shape == (capture.Rows, capture.Columns, 3)
+    told = parsed(make(SOURCES["side and burned-in name"](), findings(), tmp_path, png())[1])
+    assert (told.BurnedInAnnotation, told.Laterality) == ("YES", "L")
+
+
+def test_dates_are_in_the_sources_time_zone(tmp_path: Path) -> None:
+    report = parsed(make(SOURCES["time zone"](), findings(), tmp_path)[0])
+    assert (report.TimezoneOffsetFromUTC, report.ContentDate) == ("-0500", "20261122")
+    assert report.ContentTime == "053005.250000"
+    assert report.ObservationDateTime == "20261122103005.250000+0000"
+
+
+def test_an_order_is_referred_to(tmp_path: Path) -> None:
+    report = parsed(make(SOURCES["an order"](), findings(), tmp_path)[0])
+    (request,) = report.ReferencedRequestSequence
+    assert (request.AccessionNumber, request.RequestedProcedureID) == ("A123", "RP-1")
+    unordered = parsed(make(source(AccessionNumber=""), findings(), tmp_path)[0])
+    assert "ReferencedRequestSequence" not in unordered
+
+
+@pytest.mark.requirement("a failure never looks like 'no finding'")
+def test_not_analysed_says_so_in_both_objects(tmp_path: Path) -> None:
+    report, capture = (parsed(item) for item in make(source(), not_analysed("not-a-hand"), tmp_path, png()))
+    assert report.ContentSequence[-1].ContentSequence[0].TextValue.startswith("NOT ANALYSED: ")
+    assert capture.ImageComments.startswith("NOT ANALYSED: ")
+
+
+def test_an_object_that_is_no_image_gets_its_report_too(tmp_path: Path) -> None:
+    ds = source("1.2.840.10008.5.1.4.1.1.88.11", Modality="SR")
+    for keyword in ("Rows", "Columns", "PixelData", "BitsAllocated", "BitsStored", "HighBit", "SamplesPerPixel"):
+        delattr(ds, keyword)
+    report, capture = make(ds, not_analysed("not-a-radiograph"), tmp_path)
+    assert judge(report.content, tmp_path).errors == ()
+    assert judge(capture.content, tmp_path).errors == ()
+    assert "SourceImageSequence" not in parsed(capture)
+
+
+def test_a_picture_that_is_none_is_a_reason(tmp_path: Path) -> None:
+    for picture in (b"", b"no png", png()[:2000]):
+        with pytest.raises(ReportError) as caught:
+            make(source(), findings(), tmp_path, picture)
+        assert caught.value.reason.code == "report-failed"
+
+
+def test_importing_the_package_does_not_load_highdicom() -> None:
+    code = (
+        "import sys, edge.report.build as b; assert 'highdicom' not in sys.modules; "
+        "b.warm_up(); assert 'highdicom' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.needs("dciodvfy")
+@pytest.mark.shared_data
+def test_real_films_of_other_makers_get_valid_reports(shared_data: Path, tmp_path: Path) -> None:
+    counted = 0
+    for path in sorted((shared_data / "dicom").glob("RG*.dcm")):
+        uid = str(dcmread(path, stop_before_pixels=True).SOPInstanceUID)
+        analysis: Analysis
+        for analysis in (_of(uid, findings()), _of(uid, not_analysed("not-a-hand"))):
+            for item in make_reports(path, analysis, png(), made_at=MADE_AT, device=DEVICE):
+                assert judge(item.content, tmp_path).errors == (), path.name
+                counted += 1
+    assert counted >= 36
+
+
+def _of(uid: str, analysis: Any) -> Any:
+    return type(analysis)(**{name: getattr(analysis, name) for name in analysis.__slots__} | {"sop_instance_uid": uid})
+
+
+def test_many_findings_on_two_hands_still_make_a_report(tmp_path: Path) -> None:
+    places = np.random.default_rng(5).integers(20, 400, (60, 2))
+    many = findings(
+        hands=(hand("L"), hand("R")),
+        lesions=tuple(lesion(n, "DP2", float(x), float(y), hand=n % 2) for n, (x, y) in enumerate(places)),
+    )
+    report, _ = make(source(), many, tmp_path, png())
+    assert isinstance(many, Findings)
+    assert report.content.count(b"-DP2-") >= 60
