@@ -54,7 +54,7 @@ def one_association(folder: Path) -> Iterator[Figure]:
     """100 images of 10 MB in one association: the DICOM process must not grow with them."""
     with Appliance(folder / "appliance", "[intake]\nreserve_mb = 1") as appliance:
         _pause_analysis(appliance, paused=True)
-        (process,) = [p for p in appliance.processes() if "dicom" in p.cmdline()]
+        process = appliance.named()["dicom"]
         images = (_large("memory", n) for n in range(100))
         sizes = [process.memory_full_info().uss / 1e6 for _ in send(appliance.dicom_port, images)]
         _pause_analysis(appliance, paused=False)
@@ -71,8 +71,8 @@ def _large(name: str, number: int) -> Dataset:
 
 def _pause_analysis(appliance: Appliance, *, paused: bool) -> None:
     """Only intake is measured: the analysis of earlier images would share the cores with either side unequally."""
-    for process in appliance.processes():
-        if {"analyze", "edge.services.worker"} & set(process.cmdline()):
+    for name, process in appliance.named().items():
+        if name in ("analyze", "worker"):
             (psutil.Process.suspend if paused else psutil.Process.resume)(process)
 
 

@@ -15,7 +15,7 @@ from pydicom import dcmread
 from pydicom.uid import ComprehensiveSRStorage
 
 from edge.store import images
-from tests.peers.appliance import GOLDEN, Appliance
+from tests.peers.appliance import GOLDEN, Appliance, what
 from tests.peers.hands import new_hand
 from tests.peers.sender import Sender
 from tests.peers.waiting import wait_for
@@ -40,7 +40,7 @@ def _run(folder: Path, kills: int, seed: int) -> None:
                 victims = [*appliance.processes(), *([unit] if unit.is_running() else [])]
                 victim = rng.choice(victims)
                 try:
-                    name = _name(victim)
+                    name = what(victim)
                     victim.kill()
                 except psutil.NoSuchProcess:
                     continue
@@ -118,13 +118,6 @@ def _end(unit: psutil.Process) -> None:
     if unit.is_running():
         unit.kill()
         unit.wait()
-
-
-def _name(process: psutil.Process) -> str:
-    command = process.cmdline()
-    if "edge.services.worker" in command:
-        return "worker"
-    return next((word for word in ("bridge", "dicom", "analyze", "web", "simulate") if word in command), "supervisor")
 
 
 @pytest.mark.requirement("nothing lost")

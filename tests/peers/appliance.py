@@ -54,7 +54,9 @@ class Appliance:
         self.process.wait(20)
 
     def start(self) -> None:
-        """Starts the supervisor, which starts the rest."""
+        """Starts the supervisor, which starts the rest. One that was killed is buried first."""
+        if self.process is not None:
+            self.process.wait(20)
         command = [sys.executable, "-m", "edge", "run", "--config", str(self.config_path)]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=dict(os.environ))
@@ -71,6 +73,10 @@ class Appliance:
             return [supervisor, *supervisor.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+    def named(self) -> dict[str, psutil.Process]:
+        """The living processes by what they are: supervisor, bridge, dicom, analyze, worker, web."""
+        return {what(process): process for process in self.processes()}
 
     def get(self, path: str) -> tuple[int, bytes]:
         """One request to the page: status and body; status 0 when nobody answers."""
@@ -97,6 +103,17 @@ class Appliance:
             return wait_for(lambda: _delivered(store, count), within_s)
         finally:
             store.close()
+
+
+def what(process: psutil.Process) -> str:
+    """What a process of the appliance is; `gone` when it is no more."""
+    try:
+        command = process.cmdline()
+    except psutil.Error:
+        return "gone"
+    if "edge.services.worker" in command:
+        return "worker"
+    return next((word for word in ("bridge", "dicom", "analyze", "web", "simulate") if word in command), "supervisor")
 
 
 def _delivered(store: Store, count: int) -> list[tuple[Image, StoredAnalysis]]:

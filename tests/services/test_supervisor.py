@@ -12,25 +12,15 @@ from tests.peers.appliance import Appliance
 from tests.peers.waiting import wait_for
 
 
-def _by_name(appliance: Appliance) -> dict[str, int]:
-    names: dict[str, int] = {}
-    for process in appliance.processes():
-        words = process.cmdline()
-        for name in ("bridge", "dicom", "analyze", "web", "edge.services.worker"):
-            if name in words:
-                names[name] = process.pid
-    return names
-
-
 def test_what_ends_is_started_again_and_says_so(tmp_path: Path) -> None:
     with Appliance(tmp_path) as appliance:
-        before = _by_name(appliance)
-        assert set(before) == {"bridge", "dicom", "analyze", "web", "edge.services.worker"}
-        for name in ("dicom", "edge.services.worker", "web"):
-            psutil.Process(before[name]).kill()
-        wait_for(lambda: set(_by_name(appliance)) >= {"dicom", "web", "bridge", "analyze"})
+        before = appliance.named()
+        assert set(before) == {"supervisor", "bridge", "dicom", "analyze", "web", "worker"}
+        for name in ("dicom", "worker", "web"):
+            before[name].kill()
+        wait_for(lambda: set(appliance.named()) >= {"supervisor", "dicom", "web", "bridge", "analyze"})
         appliance.wait_ready()
-        after = _by_name(appliance)
+        after = appliance.named()
         assert after["bridge"] == before["bridge"]
         assert after["dicom"] != before["dicom"]
 
