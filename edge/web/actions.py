@@ -11,7 +11,7 @@ import structlog
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 
 from edge import flow
-from edge.web import words
+from edge.web import phrases, words
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -38,7 +38,7 @@ def blueprint(desk: Desk) -> Blueprint:
         asked = request.form.getlist("parcel", type=int)
         sent = [parcel for parcel in desk.resendable(asked) if flow.send_again(desk.store, parcel, ACTOR)]
         log.info("send-again", parcels=sent)
-        return _answer(desk, words.send_asked(len(sent)) if sent else words.SEND_NOTHING, done=bool(sent))
+        return _answer(desk, phrases.send_asked(len(sent)) if sent else words.SEND_NOTHING, done=bool(sent))
 
     return actions
 

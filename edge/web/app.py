@@ -9,7 +9,7 @@ from flask import Flask, g, render_template
 
 import edge
 from edge.errors import StoreError
-from edge.web import actions, feeds, pages, problems, words
+from edge.web import actions, feeds, pages, phrases, problems, words
 from edge.web.desk import Desk
 from edge.web.guard import Guard
 from edge.web.live import Live
@@ -75,6 +75,7 @@ def create_app(store: Store, config: Config, run: RunFolder, release_version: st
     def common() -> dict[str, Any]:
         return {
             "w": words,
+            "p": phrases,
             "version": g.get("version", ""),
             "token": guard.token,
             "software": desk.software,

@@ -129,12 +129,12 @@ class Desk:
         """The images before the newest."""
         return self.lines(limit=_EARLIER + 1)[1:]
 
-    def exposures(self) -> tuple[ExposureRow, ...]:
-        """The last exposures."""
+    def exposures(self) -> tuple[tuple[ExposureRow, ...], str | None]:
+        """The last exposures, and when the newest was if its image is still awaited."""
         with self.store.read() as connection:
             last = exposures.latest(connection, _EXPOSURES)
             found = images.latest(connection, _SEARCHED)
-        return timeline.rows(last, found, self.now())
+        return timeline.rows(last, found, self.now()), timeline.awaited(last, found, self.now())
 
     def resendable(self, asked: list[int]) -> list[int]:
         """Those of the parcels asked for that are in trouble now."""

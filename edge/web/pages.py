@@ -22,8 +22,14 @@ def blueprint(desk: Desk) -> Blueprint:
     @pages.get("/")
     def now() -> str:
         around = desk.around()
+        exposures, awaited = desk.exposures()
         return render_template(
-            "now.html", around=around, view=desk.newest(around), earlier=desk.earlier(), exposures=desk.exposures()
+            "now.html",
+            around=around,
+            view=desk.newest(around),
+            earlier=desk.earlier(),
+            exposures=exposures,
+            awaited=awaited,
         )
 
     @pages.get("/images")

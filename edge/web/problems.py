@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import REASONS, Reason
 from edge.store.parcels import ParcelState
-from edge.web import words
+from edge.web import phrases, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -67,7 +67,7 @@ def _delivery(parts: Parts, troubled: Sequence[Parcel]) -> Iterator[Problem]:
     for (destination, code, detail), parcels in groups.items():
         told.add(destination)
         held = sum(parcel.state is ParcelState.HELD for parcel in parcels)
-        amount = words.parcels_in_trouble(len(parcels), held)
+        amount = phrases.parcels_in_trouble(len(parcels), held)
         again = [parcel.id for parcel in parcels if parcel.state is not ParcelState.SENT]
         yield _problem(
             code or "destination-rejected",

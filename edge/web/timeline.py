@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from edge.web import words
+from edge.web import phrases, words
 from edge.web.views import moment
 
 if TYPE_CHECKING:
@@ -34,9 +34,25 @@ def rows(exposures: Sequence[Exposure], images: Sequence[Image], now: datetime) 
     return tuple(_row(exposure, images, now) for exposure in exposures)
 
 
+def awaited(exposures: Sequence[Exposure], images: Sequence[Image], now: datetime) -> str | None:
+    """When the newest exposure was, if no image has come since: what is on screen is then of an earlier one."""
+    newest = exposures[0] if exposures else None
+    if newest is None or any(newest.id == image.exposure_id for image in images):
+        return None
+    if images and _came_after(images[0], newest):
+        return None
+    return moment(newest.at_utc, now)
+
+
+def _came_after(image: Image, exposure: Exposure) -> bool:
+    if image.received_boot == exposure.at_boot:
+        return image.received_ns >= exposure.at_ns
+    return image.received_utc >= exposure.at_utc
+
+
 def _row(exposure: Exposure, images: Sequence[Image], now: datetime) -> ExposureRow:
     at = moment(exposure.at_utc, now)
-    technique = words.technique(
+    technique = phrases.technique(
         exposure.kvp, exposure.tube_current_ma, exposure.exposure_time_ms, exposure.exposure_mas
     )
     ended = words.END_CODES.get(exposure.end_code, words.END_CODES[0])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from edge.store.images import State
 from edge.store.parcels import ParcelState
 from edge.types import Findings, NotAnalysed
-from edge.web import drawing, words
+from edge.web import drawing, phrases, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -124,7 +124,7 @@ def view(image: Image, stored: StoredAnalysis | None, parcels: Sequence[Parcel],
         patient_facts=_patient_facts(image),
         received=moment(image.received_utc, now),
         clock_trusted=image.received_trusted,
-        technique=words.technique(
+        technique=phrases.technique(
             technique.kvp, technique.tube_current_ma, technique.exposure_time_ms, technique.exposure_mas
         )
         if technique
@@ -172,7 +172,7 @@ def _verdict(
         reason = analysis.reason
         lines = (reason.text, words.NOT_ANALYSED_NOTE)
         return Verdict("not_analysed", words.NOT_ANALYSED_HEAD, lines, reason.do, reason.code)
-    signs = words.signs(*_sign_counts(analysis))
+    signs = phrases.signs(*_sign_counts(analysis))
     if analysis.outcome == "no_findings":
         return Verdict("no_findings", words.NO_FINDINGS_HEAD, tuple(filter(None, (words.NO_FINDINGS_NOTE, signs))))
     return Verdict("findings", words.FINDINGS_HEAD, (*_summary(analysis), *filter(None, (signs,))))
@@ -192,8 +192,15 @@ def _summary(findings: Findings) -> Iterator[str]:
         own = [lesion for lesion in lesions if lesion.hand == index]
         if own:
             definite = sum(lesion.certainty == "definite" for lesion in own)
-            fingers = dict.fromkeys(words.finger(lesion.region) for lesion in own)
-            yield words.hand_summary(hand.side, definite, len(own) - definite, fingers)
+            fingers = dict.fromkeys(
+                phrases.finger(region) for region in sorted((one.region for one in own), key=_along)
+            )
+            yield phrases.hand_summary(hand.side, definite, len(own) - definite, fingers)
+
+
+def _along(region: str) -> str:
+    """Sorts regions from the thumb to the little finger, the wrist last."""
+    return region[-1]
 
 
 def _lesions(findings: Findings) -> list[Lesion]:
@@ -204,12 +211,12 @@ def _row(findings: Findings, lesion: Lesion) -> Row:
     measured = findings.image.mm_per_pixel is not None
     return Row(
         lesion.id,
-        words.place(findings.hands[lesion.hand].side, lesion.region),
+        phrases.place(findings.hands[lesion.hand].side, lesion.region),
         lesion.certainty,
-        words.area(lesion.area_mm2) if measured else words.SIZE_UNKNOWN,
-        words.long_axis(lesion.long_axis_mm) if measured else "",
-        words.kind(lesion.type, lesion.bodies),
-        words.density(lesion.density_grade),
+        phrases.area(lesion.area_mm2) if measured else words.SIZE_UNKNOWN,
+        phrases.long_axis(lesion.long_axis_mm) if measured else "",
+        phrases.kind(lesion.type, lesion.bodies),
+        phrases.density(lesion.density_grade),
     )
 
 
@@ -217,11 +224,11 @@ def _signs(findings: Findings) -> Iterator[Sign]:
     for hand in findings.hands:
         for name, joint in hand.joints.items():
             if joint.narrowing_grade:
-                text = words.narrowing(joint.narrowing_grade, joint.space_mm)
-                yield Sign(words.joint(hand.side, name), text)
+                text = phrases.narrowing(joint.narrowing_grade, joint.space_mm)
+                yield Sign(phrases.joint(hand.side, name), text)
         for region, tuft in hand.tufts.items():
             if tuft.osteolysis_grade:
-                yield Sign(words.place(hand.side, region), words.osteolysis(tuft.osteolysis_grade))
+                yield Sign(phrases.place(hand.side, region), phrases.osteolysis(tuft.osteolysis_grade))
 
 
 def _sign_counts(findings: Findings) -> tuple[int, int]:
@@ -238,25 +245,25 @@ def _steps(image: Image, outcome: Shown, deliveries: Sequence[Delivery]) -> Iter
     reached = _ORDER.index(image.state)
     refused = outcome == "not_analysed" and (image.header is None or image.conflicting)
     failed = ("admitted",) * refused + ("analysed",) * (outcome == "not_analysed")
-    for index, state in enumerate(_ORDER):
-        name = state.value
-        if name in failed:
-            yield Step(name, words.STEP_FAILED[name], "failed")
+    for index, stage in enumerate(_ORDER):
+        if stage.value in failed:
+            yield _step(stage.value, "failed")
         else:
-            yield Step(
-                name, words.STEPS[name], "done" if index <= reached else "now" if index == reached + 1 else "todo"
-            )
-    yield _delivered(image, deliveries)
+            yield _step(stage.value, "done" if index <= reached else "now" if index == reached + 1 else "todo")
+    yield _step("delivered", _delivered(image, deliveries))
 
 
-def _delivered(image: Image, deliveries: Sequence[Delivery]) -> Step:
-    name = "delivered"
+def _delivered(image: Image, deliveries: Sequence[Delivery]) -> StepState:
     states = {delivery.state for delivery in deliveries}
     if states & {"held", "failing"}:
-        return Step(name, words.STEP_FAILED[name], "failed")
-    if image.state is not State.REPORTED:
-        return Step(name, words.STEPS[name], "todo")
-    return Step(name, words.STEPS[name], "done" if states == {"confirmed"} else "now" if states else "todo")
+        return "failed"
+    if image.state is not State.REPORTED or not states:
+        return "todo"
+    return "done" if states == {"confirmed"} else "now"
+
+
+def _step(name: str, state: StepState) -> Step:
+    return Step(name, words.STEPS[state][name], state)
 
 
 def _deliveries(parcels: Sequence[Parcel]) -> Iterator[Delivery]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
 LANGUAGE: Final = "en"
 DIRECTION: Final = "ltr"
@@ -87,31 +87,6 @@ JOINT_NAMES: Final[Mapping[str, str]] = {
 }
 SIDE_UNKNOWN: Final = "side unknown"
 
-
-def place(side: str, region: str) -> str:
-    """Where in which hand: `Left index finger, end phalanx (DP2)`."""
-    if region == "CARPUS":
-        return _sided(side, "wrist", "CARPUS")
-    finger = FINGERS[int(region[-1])]
-    return _sided(side, f"{finger}, {BONES[region[:-1]]}", region)
-
-
-def finger(region: str) -> str:
-    """The finger of a region, or the wrist."""
-    return "wrist" if region == "CARPUS" else FINGERS[int(region[-1])]
-
-
-def joint(side: str, name: str) -> str:
-    """Which joint of which hand: `Left index finger, end joint (DIP2)`."""
-    return _sided(side, f"{FINGERS[int(name[-1])]}, {JOINT_NAMES[name[:-1]]}", name)
-
-
-def _sided(side: str, what: str, code: str) -> str:
-    known = SIDES[side]
-    words = f"{known} {what}" if known else what[0].upper() + what[1:]
-    return f"{words} ({code})" if known else f"{words} ({code}, {SIDE_UNKNOWN})"
-
-
 # -- findings --------------------------------------------------------------------------------------------------
 
 CERTAINTY: Final[Mapping[str, str]] = {"definite": "Definite", "possible": "Possible"}
@@ -140,6 +115,7 @@ MARKS_HIDDEN: Final = "Marks are hidden"
 SHOW_IGNORED: Final = "Show what was left out"
 HIDE_IGNORED: Final = "Hide what was left out"
 PICTURE_MISSING: Final = "The picture can't be shown."
+PICTURE_LATER: Final = "The picture comes with the result."
 NO_PICTURE: Final = "There is no picture of this image. Look at it on the unit."
 CLOSE_UPS: Final = "Close-ups"
 OPEN_IMAGE: Final = "Look closer"
@@ -148,58 +124,7 @@ JOINTS_NOTE: Final = "Narrow joint spaces are common with age and have many caus
 NO_SIGNS: Final = "None suspected."
 ALSO: Final = "Also suspected: "
 
-
-def count(number: int, one: str, many: str) -> str:
-    """`1 area`, `2 areas`."""
-    return f"{number} {one if number == 1 else many}"
-
-
-def hand_summary(side: str, definite: int, possible: int, fingers: Collection[str]) -> str:
-    """What was marked in one hand, in one line."""
-    sure = [f"{definite} definite"] * bool(definite) + [f"{possible} possible"] * bool(possible)
-    total = count(definite + possible, "area", "areas")
-    return f"{HANDS[side]}: {total} ({', '.join(sure)}): {', '.join(fingers)}"
-
-
-def area(square_mm: float) -> str:
-    """An area."""
-    return f"{square_mm:.1f} mm²"
-
-
-def long_axis(mm: float) -> str:
-    """The longest extent of an area."""
-    return f"{mm:.1f} mm long"
-
-
-def density(grade: int) -> str:
-    """How dense an area is."""
-    return f"density {DENSITIES.get(grade, str(grade))}"
-
-
-def kind(lesion_type: str, bodies: int) -> str:
-    """The form of an area, and of how many bodies it is made."""
-    return f"{LESION_TYPES[lesion_type]}, {count(bodies, 'body', 'bodies')}"
-
-
 SIZE_UNKNOWN: Final = "size not known"
-
-
-def signs(joints: int, tips: int) -> str:
-    """The associated signs, in one line; empty when there are none."""
-    parts = [f"narrow joint space at {count(joints, 'joint', 'joints')}"] * bool(joints)
-    parts += [f"bone loss at {count(tips, 'fingertip', 'fingertips')}"] * bool(tips)
-    return ALSO + "; ".join(parts) + "." if parts else ""
-
-
-def narrowing(grade: int, space_mm: float | None) -> str:
-    """A joint's suspected narrowing."""
-    return f"narrow joint space, grade {grade} of 3" + (f", {space_mm:.1f} mm" if space_mm is not None else "")
-
-
-def osteolysis(grade: int) -> str:
-    """A fingertip's suspected bone loss."""
-    return f"bone loss at the tip, grade {grade} of 4"
-
 
 BURDEN: Final = "Burden index"
 BURDEN_NOTE: Final = (
@@ -232,17 +157,22 @@ RECEIVED_AT: Final = "Received"
 CLOCK_UNCHECKED: Final = "clock not checked against a time source"
 CONFLICTING: Final = "Another image has the same identifier. Read both images."
 
-STEPS: Final[Mapping[str, str]] = {
-    "received": "Received",
-    "admitted": "Checked",
-    "analysed": "Analysed",
-    "reported": "Reported",
-    "delivered": "Delivered",
-}
-STEP_FAILED: Final[Mapping[str, str]] = {
-    "admitted": "Refused",
-    "analysed": "NOT analysed",
-    "delivered": "NOT delivered",
+STEPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "done": {
+        "received": "Received",
+        "admitted": "Checked",
+        "analysed": "Analysed",
+        "reported": "Reported",
+        "delivered": "Delivered",
+    },
+    "now": {
+        "admitted": "Checking...",
+        "analysed": "Analysing...",
+        "reported": "Reporting...",
+        "delivered": "Delivering...",
+    },
+    "todo": {"analysed": "Analysis", "reported": "Report", "delivered": "Delivery"},
+    "failed": {"admitted": "Refused", "analysed": "NOT analysed", "delivered": "NOT delivered"},
 }
 STEP_STATES: Final[Mapping[str, str]] = {"done": "done", "now": "in progress", "todo": "to come", "failed": "failed"}
 PROGRESS: Final = "Way of this image"
@@ -270,7 +200,8 @@ QUEUE_HELD: Final = "held"
 EXPOSURES: Final = "Last exposures"
 NO_EXPOSURES: Final = "The unit has told of no exposure yet."
 NO_UNIT_LINK: Final = "No link to a unit is set up: exposures are not shown."
-EXPOSURE_LABEL: Final = "Exposure"
+AWAITED: Final = "The image of the exposure at {at} has not arrived."
+AWAITED_BELOW: Final = "Shown below: the image BEFORE it."
 MATCHED: Final = "image {id}"
 AMBIGUOUS: Final = "image uncertain: {ids}"
 WITHOUT_IMAGE: Final = "no image"
@@ -288,13 +219,6 @@ END_CODES: Final[Mapping[int, str]] = {
     4: "ENDED BY A FAULT",
     5: "POWER WAS LOST",
 }
-
-
-def technique(kvp: float | None, ma: float | None, ms: float | None, mas: float | None) -> str:
-    """kV, mA, ms and mAs, as far as they are known."""
-    pairs = ((kvp, "kV"), (ma, "mA"), (ms, "ms"), (mas, "mAs"))
-    return "  ".join(f"{value:g} {unit}" for value, unit in pairs if value is not None)
-
 
 EARLIER: Final = "Earlier images"
 IMAGE_LABEL: Final = "Image"
@@ -370,18 +294,6 @@ ANALYSE_ASKED: Final = "The image will be analysed again."
 ANALYSE_NOT_POSSIBLE: Final = "This image is still on its way, or is not known: nothing was changed."
 SEND_NOTHING: Final = "None of these waits any more: nothing was changed."
 ACTION_NO_ANSWER: Final = "The appliance did not answer. Try again."
-
-
-def send_asked(number: int) -> str:
-    """What 'Send again' did."""
-    return f"{count(number, 'object', 'objects')} will be sent again now."
-
-
-def parcels_in_trouble(number: int, held: int) -> str:
-    """How many objects a problem concerns."""
-    total = count(number, "object", "objects")
-    return f"{total} held" if held == number else f"{total} waiting" + (f", {held} of them held" if held else "")
-
 
 UNKNOWN_PROBLEM: Final = "Something is wrong that this page has no words for ({code})."
 UNKNOWN_PROBLEM_DO: Final = "Read images as usual and call service."

@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 
 from edge.store import parcels
 from edge.store.parcels import Parcel, ParcelState
-from edge.web import words
+from edge.web import phrases, words
 from tests.web.appliance import Appliance, findings
 from tests.web.test_web_guard import SAME, token
 
@@ -32,7 +32,7 @@ def test_held_parcels_are_sent_again_and_no_others(appliance: Appliance, client:
     form = {"token": token(client, "/"), "parcel": [held.id, confirmed.id, 999]}
     answer = client.post("/parcels/send-again", data=form, headers=JSON)
     assert answer.status_code == 200
-    assert answer.json == {"ok": True, "text": words.send_asked(1)}
+    assert answer.json == {"ok": True, "text": phrases.send_asked(1)}
     assert states(appliance, image.id) == [ParcelState.QUEUED, ParcelState.CONFIRMED]
 
 

@@ -11,7 +11,7 @@ from edge.flow import analyse_again
 from edge.store import parcels
 from edge.store.parcels import ParcelState
 from edge.types import Analysis
-from edge.web import words
+from edge.web import phrases, words
 from edge.web.server import serve
 from tests.web.appliance import Appliance, Site, findings, lesion, not_analysed
 from tests.web.browser import Browser, chromium
@@ -31,7 +31,8 @@ def heading(text: str) -> str:
 
 @pytest.mark.requirement("an outcome is on screen soon after it is durable")
 def test_an_image_is_followed_from_arrival_to_result(appliance: Appliance, site: Site, browser: Browser) -> None:
-    browser.complaints.clear()
+    browser.open(site.url)
+    browser.complaints.clear()  # what the browser still had to say of an earlier test's page
     browser.open(site.url)
     browser.wait_for(browser.says(words.EMPTY_HEAD))
     image = appliance.receive()
@@ -56,7 +57,7 @@ def test_a_button_says_what_it_did(appliance: Appliance, site: Site, browser: Br
         parcels.settle(tx, parcel.id, ParcelState.HELD, appliance.clock.now(), reason="destination-rejected")
     browser.open(site.url)
     browser.evaluate(f"document.getElementById('send-{parcel.id}').click()")
-    browser.wait_for(browser.says(words.send_asked(1)))
+    browser.wait_for(browser.says(phrases.send_asked(1)))
     with appliance.store.read() as connection:
         assert parcels.of_image(connection, image.id)[0].state is ParcelState.QUEUED
 

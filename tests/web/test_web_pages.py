@@ -36,7 +36,7 @@ def test_findings_are_told_in_words(appliance: Appliance, client: FlaskClient) -
         text = page(client, path)
         assert f"<h1>{words.FINDINGS_HEAD}</h1>" in text
         assert words.UNVERIFIED in text
-        assert "Left hand: 2 areas (1 definite, 1 possible): index finger, wrist" in text
+        assert "Left hand: 2 areas (1 definite, 1 possible): index, wrist" in text
         assert "Left index finger, end phalanx (DP2)" in text
         assert "6.1 mm²" in text
         assert "4.0 mm long" in text
@@ -76,7 +76,7 @@ def test_a_refused_image_is_as_loud_and_names_nobody(appliance: Appliance, clien
     appliance.flow.refuse(image, replace(not_analysed("not-a-radiograph"), image=None))
     text = page(client)
     assert words.NOT_ANALYSED_HEAD in text
-    assert words.STEP_FAILED["admitted"] in text
+    assert words.STEPS["failed"]["admitted"] in text
     assert words.PATIENT_UNREAD in text
     assert words.NO_PICTURE in text
 
@@ -154,7 +154,7 @@ def test_a_held_parcel_is_told_and_can_be_sent_again(appliance: Appliance, clien
     assert REASONS[code].text in text
     assert REASONS[code].do in text
     assert "status 0xA900" in text
-    assert words.STEP_FAILED["delivered"] in text
+    assert words.STEPS["failed"]["delivered"] in text
     assert f'name="parcel" value="{parcel.id}"' in text
     assert words.SEND_AGAIN in text
 
@@ -175,6 +175,25 @@ def test_exposures_are_matched_ambiguous_or_without_image(appliance: Appliance, 
     assert words.END_CODES[2] in text
     assert "50 kV  10 mA  100 ms  1 mAs" in text
     assert third
+
+
+@pytest.mark.requirement("an earlier result is never taken for that of the last exposure")
+def test_an_exposure_without_its_image_is_told_above_the_earlier_result(
+    appliance: Appliance, client: FlaskClient
+) -> None:
+    assert words.AWAITED.partition("{")[0] not in page(client)
+    appliance.expose(1)
+    assert words.AWAITED.partition("{")[0] in page(client)
+    assert words.AWAITED_BELOW not in page(client)
+    image = appliance.whole(findings())
+    assert words.AWAITED.partition("{")[0] not in page(client)  # it came after the exposure: it may be its image
+    second = appliance.expose(2)
+    text = page(client)
+    assert words.AWAITED_BELOW in text
+    assert text.index(words.AWAITED_BELOW) < text.index(words.NO_FINDINGS_HEAD)
+    with appliance.store.transaction() as tx:
+        images.set_match(tx, image.id, "matched", second, [])
+    assert words.AWAITED_BELOW not in page(client)
 
 
 def test_the_list_pages_through_all_images(appliance: Appliance, client: FlaskClient) -> None:

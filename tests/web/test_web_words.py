@@ -11,7 +11,7 @@ import pytest
 
 from edge.errors import REASONS
 from edge.types import JOINTS, REGIONS
-from edge.web import words
+from edge.web import phrases, words
 
 TEMPLATES = Path(words.__file__).parent / "templates"
 FORBIDDEN = (
@@ -21,17 +21,32 @@ FORBIDDEN = (
 )  # fmt: skip
 
 
+def flat(value: str | dict[object, object]) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    else:
+        for inner in value.values():
+            assert isinstance(inner, str | dict)
+            yield from flat(inner)
+
+
 def sentences() -> Iterator[str]:
     for name, value in vars(words).items():
         if not name.isupper() or isinstance(value, bool):
             continue
-        yield from value.values() if isinstance(value, dict) else [value]
+        yield from flat(value)
     for side in words.SIDES:
-        yield from (words.place(side, region) for region in REGIONS)
-        yield from (words.joint(side, joint) for joint in JOINTS)
-        yield words.hand_summary(side, 1, 2, ["thumb"])
-    yield from (words.signs(2, 1), words.narrowing(2, 0.5), words.osteolysis(3), words.kind("net", 2), words.density(3))
-    yield from (words.send_asked(2), words.parcels_in_trouble(3, 1), words.technique(50.0, None, 100.0, 1.25))
+        yield from (phrases.place(side, region) for region in REGIONS)
+        yield from (phrases.joint(side, joint) for joint in JOINTS)
+        yield phrases.hand_summary(side, 1, 2, ["thumb"])
+    yield from (
+        phrases.signs(2, 1),
+        phrases.narrowing(2, 0.5),
+        phrases.osteolysis(3),
+        phrases.kind("net", 2),
+        phrases.density(3),
+    )
+    yield from (phrases.send_asked(2), phrases.parcels_in_trouble(3, 1), phrases.technique(50.0, None, 100.0, 1.25))
     for reason in REASONS.values():
         yield from (reason.text, reason.do)
 
@@ -43,10 +58,10 @@ def test_no_sentence_names_a_disease_or_clears_a_hand(word: str) -> None:
 
 
 def test_every_region_and_joint_has_a_name() -> None:
-    names = {words.place("L", region) for region in REGIONS} | {words.joint("L", joint) for joint in JOINTS}
+    names = {phrases.place("L", region) for region in REGIONS} | {phrases.joint("L", joint) for joint in JOINTS}
     assert len(names) == len(REGIONS) + len(JOINTS)
     assert "Left thumb, end phalanx (DP1)" in names
-    assert words.place("U", "DP1") == "Thumb, end phalanx (DP1, side unknown)"
+    assert phrases.place("U", "DP1") == "Thumb, end phalanx (DP1, side unknown)"
 
 
 def test_every_outcome_has_its_own_words_and_shape() -> None:
