@@ -34,6 +34,7 @@ CLUSTER_GAP_MM: Final = 2.0
 SESAMOID_REACH_MM: Final = {"MCP1": 15.0, "IP1": 9.0, "MCP2": 11.0, "MCP3": 9.0, "MCP4": 9.0, "MCP5": 11.0}
 """How far from a joint its sesamoids lie. Elsewhere nothing dense is a normal sesamoid, whatever the network says."""
 SESAMOID_LEAST_MM2: Final = 2.0
+_SKIRT: Final = 3
 _TOUCHING: Final = np.ones((3, 3), dtype=np.bool_)
 
 
@@ -160,10 +161,16 @@ class _Field:
         return [body for body in found if body is not None and body.score >= least]
 
     def _faint(self, mine: NDArray[np.bool_], window: Window, least: float) -> Body | None:
-        """The body in a patch that never reaches the level: what is above half its peak, around the peak."""
+        """The body in a patch that never reaches the level: what is above half its peak, around the peak.
+
+        A patch whose peak isn't one of the map is the skirt of a surer body.
+        """
         values = np.where(mine, self.heat[window], 0)
         peak = float(values.max())
-        if peak < least:
+        row, column = (int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape))
+        row, column = row + window[0].start, column + window[1].start
+        around = self.heat[max(0, row - _SKIRT) : row + _SKIRT + 1, max(0, column - _SKIRT) : column + _SKIRT + 1]
+        if peak < least or float(around.max()) > peak:
             return None
         labels, _ = ndimage.label(values >= peak / 2, structure=_TOUCHING)
         return self._body(labels == labels.ravel()[int(np.argmax(values))], window, peak / 2)

@@ -1,7 +1,9 @@
-"""Small radiographs made in memory, with any grey scale and in any transfer syntax."""
+"""Small radiographs in any grey scale and transfer syntax, and releases to analyse them with."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 from collections.abc import Callable
 from copy import deepcopy
@@ -11,10 +13,14 @@ from typing import Any
 
 import gdcm
 import numpy as np
+import onnx
+import onnx.helper
 import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread, uid
 from pydicom.dataset import FileMetaDataset
+
+from edge.detector import bundle
 
 _LOSSY: dict[uid.UID, dict[str, Any]] = {uid.JPEG2000: {"j2k_cr": [8]}, uid.JPEGLSNearLossless: {"jls_error": 3}}
 
@@ -115,3 +121,61 @@ def make() -> Make:
 def encode(tmp_path: Path) -> Encode:
     """Puts a radiograph into another transfer syntax: `encode(dataset, syntax)`."""
     return lambda dataset, syntax: _encoded(dataset, syntax, tmp_path)
+
+
+RELEASES = Path(__file__).resolve().parents[2] / "models" / "releases"
+
+
+@pytest.fixture
+def release() -> Path:
+    """The newest release that ships."""
+    return max(
+        RELEASES.glob("hand-calcinosis-*"), key=lambda path: [int(n) for n in path.name.split("-")[-1].split(".")]
+    )
+
+
+@pytest.fixture
+def tiny_release(tmp_path: Path) -> Path:
+    """A release whose networks answer the half-size input in every channel; for everything but meaning."""
+    folder = tmp_path / "tiny-1.2.3"
+    folder.mkdir()
+    graphs = {"anatomy": {"regions": 21, "keypoints": 20}, "lesions": {"lesions": 3}}
+    for name, outputs in graphs.items():
+        (folder / f"{name}.onnx").write_bytes(_graph(outputs))
+    manifest = {
+        "schema": 1,
+        "name": "tiny",
+        "version": "1.2.3",
+        "least_application": "0.1.0",
+        "files": {
+            name: {"path": f"{name}.onnx", "sha256": hashlib.sha256((folder / f"{name}.onnx").read_bytes()).hexdigest()}
+            for name in graphs
+        },
+        "preprocessing": {
+            "anatomy": {"long_side_px": 96, "multiple": 32},
+            "lesions": {"mm_per_pixel": 0.2, "multiple": 32},
+            "normalisation": {"low_percentile": 1.0, "high_percentile": 99.5, "clip": [-0.25, 1.5]},
+        },
+        "keypoints": list(bundle.KEYPOINTS),
+        "regions": list(bundle.REGION_CHANNELS),
+        "lesion_channels": list(bundle.LESION_CHANNELS),
+        "thresholds": {"possible": 0.4, "definite": 0.8, "hand_confidence": 0.1},
+        "golden": [],
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def _graph(outputs: dict[str, int]) -> bytes:
+    """A graph that averages 2 x 2 pixels and repeats the result in each channel of each output."""
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    nodes = [helper.make_node("AveragePool", ["image"], ["half"], kernel_shape=[2, 2], strides=[2, 2])]
+    nodes += [helper.make_node("Concat", ["half"] * count, [name], axis=1) for name, count in outputs.items()]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", kind, [1, 1, "rows", "columns"])],
+        [helper.make_tensor_value_info(name, kind, [1, count, "y", "x"]) for name, count in outputs.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())

@@ -20,6 +20,7 @@ def stream_of(dataset: Dataset) -> bytes:
     return next(generate_frames(dataset.PixelData, number_of_frames=1)).rstrip(b"\0")
 
 
+@pytest.mark.needs("dcmcjpeg")
 @pytest.mark.parametrize(
     "syntax", [uid.JPEGLosslessSV1, uid.JPEGExtended12Bit, uid.JPEGLSLossless, uid.JPEG2000Lossless]
 )

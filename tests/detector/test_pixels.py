@@ -151,6 +151,7 @@ def test_lossless_encodings_give_the_same_film(make: Make, encode: Encode, name:
     assert np.array_equal(film(encoded).image, film(plain).image)
 
 
+@pytest.mark.needs("dcmcjpeg")
 @pytest.mark.parametrize("name", LOSSY)
 def test_lossy_encodings_give_nearly_the_same_film(make: Make, encode: Encode, name: str) -> None:
     syntax, bits = LOSSY[name]

@@ -1,0 +1,52 @@
+"""The networks' surface, and that a wrong answer of theirs is never used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.detector import bundle
+from edge.detector.engine import Engine, Network
+from edge.errors import ModelError
+
+
+def test_answers_on_half_the_grid(tiny_release: Path) -> None:
+    engine = Engine(bundle.load(tiny_release), threads=1)
+    engine.warm_up()
+    answer = engine.anatomy(np.zeros((64, 96), np.float32))
+    assert answer["regions"].shape == (21, 32, 48)
+    assert answer["keypoints"].shape == (20, 32, 48)
+    assert engine.lesions(np.zeros((32, 64), np.float32))["lesions"].shape == (3, 16, 32)
+
+
+def test_the_same_input_gives_the_same_bytes_on_one_and_two_threads(release: Path) -> None:
+    loaded = bundle.load(release)
+    image = np.random.default_rng(4).normal(0.4, 0.3, (288, 224)).astype(np.float32)
+    answers = [Engine(loaded, threads=count).lesions(image)["lesions"] for count in (1, 1, 2)]
+    assert np.array_equal(answers[0], answers[1])
+    assert np.array_equal(answers[0], answers[2])
+
+
+def test_a_file_that_is_no_graph_is_refused() -> None:
+    with pytest.raises(ModelError):
+        Network("anatomy", b"not a graph", {"regions": 21}, threads=1)
+
+
+def test_a_graph_with_another_surface_is_refused(tiny_release: Path) -> None:
+    graph = (tiny_release / "lesions.onnx").read_bytes()
+    with pytest.raises(ModelError, match="inputs or outputs"):
+        Network("lesions", graph, {"regions": 21}, threads=1)
+
+
+def test_an_answer_of_another_shape_is_not_used(tiny_release: Path) -> None:
+    network = Network("lesions", (tiny_release / "lesions.onnx").read_bytes(), {"lesions": 4}, threads=1)
+    with pytest.raises(ModelError, match="not what it must be"):
+        network(np.zeros((32, 32), np.float32))
+
+
+def test_an_answer_that_is_no_number_is_not_used(tiny_release: Path) -> None:
+    network = Network("lesions", (tiny_release / "lesions.onnx").read_bytes(), {"lesions": 3}, threads=1)
+    with pytest.raises(ModelError, match="not what it must be"):
+        network(np.full((32, 32), np.nan, np.float32))
