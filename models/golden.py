@@ -33,8 +33,8 @@ class Golden:
 
 
 GOLDEN: Final = (
-    Golden("left-lesions", 910_003, "left", 7),
-    Golden("right-clear", 910_012, "right", 0),
+    Golden("left-lesions", 910_100, "left", 7),
+    Golden("right-clear", 910_202, "right", 0),
     Golden("both-lesions", 910_021, "both", 4),
 )
 

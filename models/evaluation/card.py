@@ -51,6 +51,7 @@ def write_card(
         refused=result["no_hand_pictures"]["refused"],
         nonsense=result["no_hand_pictures"]["count"],
         real=_real(result.get("real_hands_clean", {})),
+        inserted=_inserted(result.get("real_hands_inserted", {})),
     )
     target = folder / "card.md"
     target.write_text(text, encoding="utf-8")
@@ -90,3 +91,25 @@ def _real(sets: Mapping[str, Any]) -> str:
     rows = [(name, *(row[column] for column in columns)) for name, row in sets.items()]
     head = ("set", "hands", "found", "refused", "*possible* marks per hand", "*definite* marks per hand")
     return _REAL + _table(head, rows)
+
+
+def _inserted(sets: Mapping[str, Any]) -> str:
+    if not sets:
+        return "Not measured in this run."
+    rates = list(next(iter(sets.values()))["froc"])
+    sizes = list(next(iter(sets.values()))["sensitivity_by_diameter_mm"])
+    rows = [
+        [name, row["lesions"], row["sensitivity"]["possible"], row["sensitivity"]["definite"]]
+        + [row["froc"][rate] for rate in rates]
+        for name, row in sets.items()
+    ]
+    first = _table(
+        ["set", "lesions", "*possible*", "*definite*", *(f"at {rate} false per hand" for rate in rates)], rows
+    )
+    by_size = [
+        [name, *(row["sensitivity_by_diameter_mm"][size]["sensitivity"] for size in sizes)]
+        for name, row in sets.items()
+    ]
+    return (
+        first + "\n\n" + _table(["sensitivity at *possible* by diameter", *(f"{size} mm" for size in sizes)], by_size)
+    )

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from edge.detector import prepare
-from models.evaluation import froc
+from models.evaluation import froc, inserted
 from models.evaluation.card import write_card
 from models.evaluation.nonsense import pictures
 from models.evaluation.phantoms import Outcome, held_out, measure
@@ -48,6 +48,8 @@ def evaluate_release(
     result["no_hand_pictures"] = {"count": len(nonsense), "refused": sum(c < gate for c in nonsense)}
     if real is not None:
         hands = {name: measure_folder(real / name, anatomy, lesions) for name in _FOLDERS if (real / name).is_dir()}
+        found = {name: inserted.measure_folder(real / name, anatomy, lesions) for name in hands if name != "hard"}
+        result["real_hands_inserted"] = {name: _inserted(got, thresholds) for name, got in found.items()}
         result["real_hands_clean"] = {name: _real(found, thresholds) for name, found in hands.items()}
     identity = Identity(manifest["name"], manifest["version"], manifest["least_application"])
     write_manifest(folder, identity, thresholds, result)
@@ -126,6 +128,27 @@ def _real(hands: list[RealHand], thresholds: dict[str, float]) -> dict[str, floa
         "possible_per_hand": round(marks_per_hand(hands, thresholds["possible"]), 3),
         "definite_per_hand": round(marks_per_hand(hands, thresholds["definite"]), 3),
         "marks_above_half_per_hand": round(marks_per_hand(hands, 0.5), 3),
+    }
+
+
+def _inserted(hands: list[inserted.Inserted], thresholds: dict[str, float]) -> dict[str, Any]:
+    scored = [hand.scored for hand in hands]
+    sizes = {}
+    for diameter in inserted.DIAMETERS_MM:
+        hits = [
+            hand.scored.lesions[number] >= thresholds["possible"]
+            for hand in hands
+            for number, mm in hand.diameter_mm.items()
+            if mm == diameter
+        ]
+        sizes[f"{diameter:g}"] = {"count": len(hits), "sensitivity": round(sum(hits) / max(1, len(hits)), 3)}
+    points = {name: froc.at_threshold(scored, thresholds[name]) for name in ("possible", "definite")}
+    return {
+        "hands": len(hands),
+        "lesions": sum(len(image.lesions) for image in scored),
+        "sensitivity": {name: round(point.sensitivity, 3) for name, point in points.items()},
+        "sensitivity_by_diameter_mm": sizes,
+        "froc": {str(rate): round(point.sensitivity, 3) for rate, point in froc.froc(scored).items()},
     }
 
 
