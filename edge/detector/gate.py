@@ -22,7 +22,7 @@ LEAST_CONTRAST: Final = 0.02
 LEAST_SHADES: Final = 8
 LEAST_VISIBLE: Final = 12
 """Of 20 keypoints."""
-MOST_DISPROPORTION: Final = 0.35
+MOST_DISPROPORTION: Final = 0.25
 """Median deviation of the bones' lengths from a hand's proportions."""
 
 HandCheck = Callable[[SeenHand, Thresholds], bool]

@@ -216,8 +216,8 @@ def bbox_of(points: Points, scale: Scale) -> BBox:
     return (
         min(max(0, math.floor(x0 + 0.5)), columns - 1),
         min(max(0, math.floor(y0 + 0.5)), rows - 1),
-        min(max(0, math.floor(x1 + 0.5)), columns - 1),
-        min(max(0, math.floor(y1 + 0.5)), rows - 1),
+        min(max(0, math.ceil(x1 - 0.5)), columns - 1),
+        min(max(0, math.ceil(y1 - 0.5)), rows - 1),
     )
 
 

@@ -1,0 +1,90 @@
+"""The region map takes its kind from the network and its digit from the skeleton."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.detector import prepare
+from edge.detector.regions import CARPUS, RegionMap, region_map
+from edge.types import REGIONS, Point
+
+CROP = (100, 50, 499, 449)
+"""400 x 400 pixels of the film; the network sees them at half that, its grid at a quarter."""
+MAPPING = prepare.Mapping(0.5)
+
+FINGERS: dict[str, Point] = {"WRIST": (300.0, 440.0)} | {
+    f"{joint}{digit}": (60.0 + 80 * digit, y)
+    for digit in (1, 2, 3, 4, 5)
+    for joint, y in (("MCP", 330.0), ("PIP", 220.0), ("DIP", 140.0), ("TIP", 80.0))
+    if digit > 1
+}
+
+
+def probability(name: str) -> NDArray[np.float32]:
+    """A network that says one region everywhere, with a doubt."""
+    out = np.full((21, 100, 100), 0.01, np.float32)
+    out[1 + REGIONS.index(name)] = 0.8
+    return out
+
+
+def labelled(content: NDArray[np.float32], keypoints: dict[str, Point]) -> RegionMap:
+    return region_map(content, np.ones((100, 100), np.bool_), keypoints, CROP, MAPPING)
+
+
+def name_at(found: RegionMap, x: float, y: float) -> str:
+    row, column = found.cells_of(np.array([x]), np.array([y]))
+    return REGIONS[int(found.labels[row[0], column[0]]) - 1]
+
+
+@pytest.mark.parametrize("digit", [2, 3, 4, 5])
+def test_the_digit_is_the_nearest_finger_s(digit: int) -> None:
+    found = labelled(probability("MP2"), FINGERS)
+    assert name_at(found, 60 + 80 * digit + 10, 180) == f"MP{digit}"
+
+
+def test_a_thumb_has_no_middle_phalanx() -> None:
+    thumb: dict[str, Point] = {
+        "WRIST": (300.0, 440.0),
+        "MCP1": (220.0, 330.0),
+        "IP1": (180.0, 250.0),
+        "TIP1": (160.0, 200.0),
+    }
+    content = probability("MP2")
+    content[1 + REGIONS.index("PP3")] = 0.1
+    assert name_at(labelled(content, thumb), 180, 250) == "PP1"
+
+
+def test_far_from_every_finger_the_network_decides() -> None:
+    only = {name: point for name, point in FINGERS.items() if name.endswith("2") or name == "WRIST"}
+    found = labelled(probability("PP5"), only)
+    assert name_at(found, 225, 250) == "PP2"
+    assert name_at(found, 470, 250) == "PP5"
+
+
+def test_the_carpus_has_no_digit() -> None:
+    assert set(np.unique(labelled(probability("CARPUS"), FINGERS).labels)) == {CARPUS}
+
+
+def test_without_a_skeleton_the_network_s_map_stands() -> None:
+    assert name_at(labelled(probability("MC4"), {}), 300, 300) == "MC4"
+
+
+def test_what_is_not_this_hand_is_background() -> None:
+    tissue = np.zeros((100, 100), np.bool_)
+    tissue[:, :50] = True
+    found = region_map(probability("MC4"), tissue, FINGERS, CROP, MAPPING)
+    assert (found.labels[:, 50:] == 0).all()
+    assert (found.labels[:, :50] > 0).all()
+
+
+def test_cells_and_film_are_each_other_s_inverse() -> None:
+    found = labelled(probability("MC4"), FINGERS)
+    rows, columns = np.mgrid[:100, :100].reshape(2, -1)
+    xs, ys = found.film_of(columns, rows)
+    back = found.cells_of(xs, ys)
+    assert np.array_equal(back[0], rows)
+    assert np.array_equal(back[1], columns)
+    assert (xs.min(), xs.max()) == (101.5, 497.5)
+    assert found.cell_px == 4
