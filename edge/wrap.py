@@ -4,7 +4,8 @@ What always holds:
 
 - The result is Secondary Capture, conversion type DF (digitised film), modality RG, one frame, uncompressed grey.
 - Grey values are kept bit for bit, 8 or 16 bits; only `invert`, or a picture that states white as zero, turns them
-  over. Colour becomes grey: as it is where red, green and blue are equal, by luminance otherwise, and the file says so. Colour deeper than 8 bits is read at 8.
+  over. Colour, read at 8 bits, becomes grey: as it is where red, green and blue are equal, by luminance otherwise,
+  and then the file says so.
 - Bright is taken for dense. A picture can't say whether it is; the person who wraps it must.
 - Nothing about a patient is invented: what is not given is empty. No clock is read.
 """
