@@ -64,6 +64,18 @@ class TestClock:
         return self._real.monotonic_s() + self.ahead_s
 
 
+class StillClock(TestClock):
+    """A clock that stands, so that what the parts have said stays fresh until a test moves it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stands = self._real.now()
+
+    def now(self) -> Stamp:
+        """The moment it was made, and what it was moved by."""
+        return replace(self._stands, monotonic_ns=self._stands.monotonic_ns + int(self.ahead_s * 1e9))
+
+
 def lesion(
     number: int = 1, region: str = "DP2", certainty: Certainty = "definite", at: tuple[int, int] = (300, 200)
 ) -> Lesion:
@@ -121,6 +133,7 @@ class Appliance:
 
     root: Path
     clock: TestClock = field(default_factory=TestClock)
+    run_clock: StillClock = field(default_factory=StillClock)
     config: Config = field(init=False)
     store: Store = field(init=False)
     run: RunFolder = field(init=False)
@@ -128,7 +141,7 @@ class Appliance:
     def __post_init__(self) -> None:
         self.config = Config.model_validate({"data": self.root, "serial": {"port": "unit"}})
         self.store = Store.open(self.root, self.clock)
-        self.run = RunFolder(self.config.run_folder, self.clock)
+        self.run = RunFolder(self.config.run_folder, self.run_clock)
 
     @property
     def flow(self) -> Flow:

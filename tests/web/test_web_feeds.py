@@ -83,7 +83,7 @@ def test_health_fails_when_images_cannot_be_served(
 
 def test_health_fails_when_a_process_is_silent(appliance: Appliance, client: FlaskClient) -> None:
     assert client.get("/health").json == {"ok": True, "down": [], "problems": []}
-    appliance.clock.ahead_s += 6
+    appliance.run_clock.ahead_s += 6
     answer = client.get("/health")
     assert answer.status_code == 503
     assert answer.json

@@ -60,7 +60,7 @@ def test_what_the_parts_say(
 @pytest.mark.requirement("a part that is silent is down, never fine")
 @pytest.mark.parametrize("age_s", [5.5, 3600.0])
 def test_silence_is_down(appliance: Appliance, age_s: float) -> None:
-    appliance.clock.ahead_s += age_s
+    appliance.run_clock.ahead_s += age_s
     assert codes(appliance) == ["process-down"] * 3
     assert tones(appliance) == ["bad", "bad", "bad", "bad"]
 
