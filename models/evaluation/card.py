@@ -27,7 +27,7 @@ def write_card(
     settings: Mapping[str, Any],
 ) -> Path:
     """Writes `card.md`."""
-    data, keypoints, scale = settings["data"], result["keypoints_mm"], result["scale_error"]
+    data, joints = settings["data"], result["joints"]
     text = _TEMPLATE.read_text(encoding="utf-8").format(
         name=identity.name,
         version=identity.version,
@@ -42,12 +42,13 @@ def write_card(
         points=_points(result["operating_points"]),
         areas=_areas(result["operating_points"]["possible"]["sensitivity_by_area_mm2"]),
         froc=_froc(result),
-        keypoint_mean=keypoints["mean"],
-        keypoint_p95=keypoints["p95"],
-        regions=round(100 * result["regions_right"], 1),
-        scale_mean=round(100 * scale["mean"], 1),
-        scale_sd=round(100 * scale["sd"], 1),
-        not_found=result["phantom_hands_not_found"],
+        joint_mean=joints["mean_mm"],
+        joint_p95=joints["p95_mm"],
+        joint_within=_percent(joints["within_2_mm"]),
+        joint_missing=_percent(joints["missing"]),
+        side=_percent(result["side_right"]),
+        regions=_percent(result["regions_right"]),
+        not_analysed=result["phantom_hands_refused"],
         refused=result["no_hand_pictures"]["refused"],
         nonsense=result["no_hand_pictures"]["count"],
         real=_real(result.get("real_hands_clean", {})),
@@ -56,6 +57,10 @@ def write_card(
     target = folder / "card.md"
     target.write_text(text, encoding="utf-8")
     return target
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -79,7 +84,7 @@ def _areas(table: Mapping[str, Any]) -> str:
 
 def _froc(result: Mapping[str, Any]) -> str:
     rates = list(result["froc"])
-    rows = [["all", *(result["froc"][rate]["sensitivity"] for rate in rates)]]
+    rows = [["all", *(result["froc"][rate] for rate in rates)]]
     rows += [[name, *(row[rate] for rate in rates)] for name, row in result["froc_by_chain"].items()]
     return _table(["sensitivity at false marks per hand", *rates], rows)
 
@@ -87,9 +92,9 @@ def _froc(result: Mapping[str, Any]) -> str:
 def _real(sets: Mapping[str, Any]) -> str:
     if not sets:
         return "Not measured in this run."
-    columns = ("hands", "found", "refused_by_confidence", "possible_per_hand", "definite_per_hand")
+    columns = ("hands", "refused", "possible_per_hand", "definite_per_hand", "above_half_per_hand")
     rows = [(name, *(row[column] for column in columns)) for name, row in sets.items()]
-    head = ("set", "hands", "found", "refused", "*possible* marks per hand", "*definite* marks per hand")
+    head = ("set", "hands", "refused", "*possible* marks per hand", "*definite* marks per hand", "above 0.5 per hand")
     return _REAL + _table(head, rows)
 
 

@@ -13,20 +13,17 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from edge.detector import prepare
-from models.evaluation.marks import Scored, score
-from models.evaluation.runtime import Graph, HandView, calcification, lesion_map, look
+from edge.types import Findings, Point
+from models.evaluation.appliance import Appliance
+from models.evaluation.marks import Scored, meet
+from models.evaluation.real import films
 
 DIAMETERS_MM: Final = (1.0, 1.5, 2.0, 3.0, 4.0)
-_PLACES: Final = (
-    # between which keypoints, and how far aside (mm)
-    ("DIP", "TIP", 4.5),
-    ("PIP", "DIP", 6.5),
-    ("MCP", "PIP", 7.5),
-)
+_PLACES: Final = (("DIP", "TIP", 4.5), ("PIP", "DIP", 6.5), ("MCP", "PIP", 7.5))
+"""Between which joints, and how far aside in millimetres."""
 _PER_HAND: Final = 5
 
 
@@ -36,78 +33,61 @@ class Inserted:
 
     scored: Scored
     diameter_mm: dict[int, float]
-    strength: dict[int, float]
-    """Brightness as a part of the step from soft tissue to dense bone."""
 
 
-def measure_folder(folder: Path, anatomy: Graph, lesions: Graph, seed: int = 6) -> list[Inserted]:
-    """Every PNG of a folder with `_PER_HAND` lesions put in; hands that aren't found are left out."""
+def measure_folder(folder: Path, appliance: Appliance, seed: int = 6) -> list[Inserted]:
+    """Every film of a folder with `_PER_HAND` lesions put in; films that aren't analysed are left out."""
     results = []
-    for number, path in enumerate(sorted(folder.glob("*.png"))):
-        film = np.asarray(Image.open(path).convert("L"), dtype=np.float32) / np.float32(255)
-        view = look(anatomy, film)
-        if view is None:
-            continue
-        rng = np.random.default_rng([seed, number])
-        results.append(_measure(film, view, anatomy, lesions, rng=rng))
+    for number, (_, film) in enumerate(films(folder)):
+        clean = appliance.analyse(film, None)
+        if isinstance(clean, Findings) and clean.image.mm_per_pixel is not None:
+            rng = np.random.default_rng([seed, number])
+            results.append(_measure(film, clean, clean.image.mm_per_pixel, appliance, rng))
     return results
 
 
 def _measure(
-    film: prepare.Image, view: HandView, anatomy: Graph, lesions: Graph, *, rng: np.random.Generator
+    film: prepare.Image, clean: Findings, mm_per_pixel: float, appliance: Appliance, rng: np.random.Generator
 ) -> Inserted:
-    inside = view.image[view.mask]
-    soft, dense = (float(v) for v in np.percentile(inside, [35, 99]))
+    x0, y0, x1, y1 = clean.hands[0].bbox
+    hand = film[y0 : y1 + 1, x0 : x1 + 1]
+    soft, dense = (float(v) for v in np.percentile(hand[hand > np.percentile(hand, 40)], [20, 99]))
     changed = film.copy()
     truth = np.zeros(film.shape, dtype=np.int32)
-    diameters, strengths = {}, {}
+    diameters = {}
     for number in range(1, _PER_HAND + 1):
-        x, y = _place(view, rng)
-        diameter = float(rng.choice(DIAMETERS_MM))
-        strength = float(rng.uniform(0.3, 0.9))
-        body = _body(film.shape, x, y, diameter / view.mm_per_pixel / 2, blur_px=0.12 / view.mm_per_pixel)
-        changed = np.minimum(changed + np.float32(strength * (dense - soft)) * body, 1)
-        truth[body > 0.4] = number
-        diameters[number], strengths[number] = diameter, strength
-    seen = look(anatomy, changed) or view
-    boxed, planes = lesion_map(lesions, seen)
-    cells = _cells(truth, seen, boxed, planes.shape[1:])
-    nothing = np.zeros(cells.shape, dtype=bool)
-    scored = score(calcification(planes), cells, ~nothing, nothing)
-    complete = Scored({number: scored.lesions.get(number, 0.0) for number in diameters}, scored.false)
-    return Inserted(complete, diameters, strengths)
+        place = _place(clean, mm_per_pixel, rng)
+        if place is None:
+            continue
+        diameters[number] = float(rng.choice(DIAMETERS_MM))
+        body = _body(film.shape, place, diameters[number] / mm_per_pixel / 2, 0.12 / mm_per_pixel)
+        changed = np.minimum(changed + np.float32(rng.uniform(0.3, 0.9) * (dense - soft)) * body, 1)
+        truth[body > 0.4 * float(body.max())] = number
+    analysis = appliance.analyse(changed, None)
+    marks = analysis.lesions if isinstance(analysis, Findings) else ()
+    nothing = np.zeros(film.shape, dtype=bool)
+    return Inserted(meet(marks, truth, nothing, list(diameters), mm_per_pixel), diameters)
 
 
-def _place(view: HandView, rng: np.random.Generator) -> tuple[float, float]:
-    """Beside a finger's bone, in pixels of the film."""
+def _place(clean: Findings, mm_per_pixel: float, rng: np.random.Generator) -> Point | None:
+    """Beside a finger's bone, in pixels of the film; None where its joints weren't seen."""
     near, far, aside_mm = _PLACES[int(rng.integers(len(_PLACES)))]
     digit = int(rng.integers(2, 6))
-    x0, y0, _ = view.keypoints[f"{near}{digit}"]
-    x1, y1, _ = view.keypoints[f"{far}{digit}"]
-    part, side = float(rng.uniform(0.1, 0.9)), float(rng.choice((-1, 1)))
+    part, side, away = float(rng.uniform(0.1, 0.9)), float(rng.choice((-1, 1))), float(rng.uniform(0.7, 1.0))
+    hand = clean.hands[0]
+    points = {name: (joint.x, joint.y) for name, joint in hand.joints.items()}
+    points |= {f"TIP{name[-1]}": (tuft.x, tuft.y) for name, tuft in hand.tufts.items()}
+    if f"{near}{digit}" not in points or f"{far}{digit}" not in points:
+        return None
+    (x0, y0), (x1, y1) = points[f"{near}{digit}"], points[f"{far}{digit}"]
     length = max(1.0, math.dist((x0, y0), (x1, y1)))
-    away = side * aside_mm * float(rng.uniform(0.7, 1.0)) / view.mm_per_pixel
-    x = x0 + part * (x1 - x0) + away * (y1 - y0) / length
-    y = y0 + part * (y1 - y0) - away * (x1 - x0) / length
-    return x + view.left, y + view.top
+    aside = side * aside_mm * away / mm_per_pixel / length
+    return x0 + part * (x1 - x0) + aside * (y1 - y0), y0 + part * (y1 - y0) - aside * (x1 - x0)
 
 
-def _body(shape: tuple[int, ...], x: float, y: float, radius_px: float, *, blur_px: float) -> prepare.Image:
+def _body(shape: tuple[int, ...], centre: Point, radius_px: float, blur_px: float) -> prepare.Image:
     ys, xs = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    squared = ((xs - np.float32(x)) ** 2 + (ys - np.float32(y)) ** 2) / np.float32(max(radius_px, 0.5) ** 2)
-    body: prepare.Image = np.sqrt(np.clip(1 - squared, 0, None))
-    return ndimage.gaussian_filter(body, blur_px)
-
-
-def _cells(truth: np.ndarray, view: HandView, boxed: prepare.Letterboxed, shape: tuple[int, ...]) -> np.ndarray:
-    cells = np.zeros(shape, dtype=np.int32)
-    for number in range(1, int(truth.max()) + 1):
-        ys, xs = np.nonzero(truth == number)
-        if ys.size:
-            places = [
-                boxed.mapping.forward(float(x) - view.left, float(y) - view.top) for x, y in zip(xs, ys, strict=True)
-            ]
-            columns, rows = (np.round([prepare.image_to_grid(*p)[axis] for p in places]).astype(int) for axis in (0, 1))
-            inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
-            cells[rows[inside], columns[inside]] = number
-    return cells
+    squared = (xs - np.float32(centre[0])) ** 2 + (ys - np.float32(centre[1])) ** 2
+    body = np.sqrt(np.clip(1 - squared / np.float32(max(radius_px, 0.7) ** 2), 0, None))
+    blurred: prepare.Image = ndimage.gaussian_filter(body, blur_px)
+    return blurred

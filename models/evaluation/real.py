@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from models.evaluation.marks import find_marks
-from models.evaluation.runtime import Graph, calcification, lesion_map, look
+from edge.detector import prepare
+from edge.types import Findings
+from models.evaluation.appliance import Appliance
 
 
 @dataclass(frozen=True, slots=True)
 class RealHand:
-    """One clean film: scores of its marks, mean confidence of its keypoints; no marks where no hand was found."""
+    """One clean film: scores of its marks, and how sure the anatomy is; no marks where it was not analysed."""
 
     name: str
-    found: bool
+    analysed: bool
     confidence: float
     marks: tuple[float, ...]
 
 
-def measure_folder(folder: Path, anatomy: Graph, lesions: Graph) -> list[RealHand]:
-    """Every PNG of a folder, in order."""
-    hands = []
+def films(folder: Path) -> Iterator[tuple[str, prepare.Image]]:
+    """Every PNG of a folder, in order, 0 to 1."""
     for path in sorted(folder.glob("*.png")):
-        film = np.asarray(Image.open(path).convert("L"), dtype=np.float32) / np.float32(255)
-        view = look(anatomy, film)
-        if view is None:
-            hands.append(RealHand(path.name, found=False, confidence=0.0, marks=()))
-            continue
-        _, planes = lesion_map(lesions, view)
-        marks, _ = find_marks(calcification(planes))
-        confidence = float(np.mean([height for _, _, height in view.keypoints.values()]))
-        hands.append(RealHand(path.name, found=True, confidence=confidence, marks=tuple(m.score for m in marks)))
+        with Image.open(path) as picture:
+            yield path.name, np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
+
+
+def measure_folder(folder: Path, appliance: Appliance) -> list[RealHand]:
+    """Every film of a folder."""
+    hands = []
+    for name, film in films(folder):
+        analysis = appliance.analyse(film, None)
+        marks = tuple(mark.score for mark in analysis.lesions) if isinstance(analysis, Findings) else ()
+        hands.append(RealHand(name, isinstance(analysis, Findings), appliance.confidence(film), marks))
     return hands
 
 
