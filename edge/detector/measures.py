@@ -145,7 +145,7 @@ def lesion(number: int, hand: int, group: Sequence[MeasuredBody], thresholds: Th
         certainty=certainty(score, thresholds),
         polygon=tuple((round(float(x), 2), round(float(y), 2)) for x, y in points),
         bbox=bbox_of(points, scale),
-        area_mm2=sum(body.area_mm2 for body in bodies),
+        area_mm2=math.fsum(body.area_mm2 for body in bodies),
         long_axis_mm=long_axis(points) * scale.mm_per_pixel,
         density_grade=_mean_grade(group),
         type=lesion_type(bodies, scale.mm_per_pixel),
@@ -186,7 +186,7 @@ def hand(seen: SeenHand, counted: Sequence[MeasuredBody], mm: float) -> Hand:
     return Hand(
         side=seen.side,
         bbox=seen.bbox,
-        burden_index=sum(region.burden for region in burdens.values()),
+        burden_index=math.fsum(region.burden for region in burdens.values()),
         regions=burdens,
         joints={name: Joint(*points[name]) for name in JOINTS if name in points},
         tufts={name: Tuft(*points[f"TIP{name[-1]}"]) for name in TUFTS if f"TIP{name[-1]}" in points},
@@ -200,7 +200,7 @@ def regions(region: RegionMap, counted: Sequence[MeasuredBody], mm: float) -> di
     out: dict[str, RegionBurden] = {}
     for name, soft in zip(REGIONS, soft_mm2, strict=True):
         here = [measured for measured in counted if measured.region == name]
-        area = sum(measured.body.area_mm2 for measured in here)
+        area = math.fsum(measured.body.area_mm2 for measured in here)
         if soft < _LEAST_SOFT_MM2 and not here:
             continue
         whole = max(float(soft), area, _LEAST_SOFT_MM2)
