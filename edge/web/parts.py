@@ -113,6 +113,8 @@ def _unit(facts: Mapping[str, Any] | None, *, has_port: bool) -> Unit:
     link = str(facts.get("link") or "down")
     state = facts.get("unit_state")
     reason = _code(facts.get("reason"))
+    if link == "down" and reason == "unit-absent":
+        link = "absent"
     return Unit(
         link,
         str(state).lower().replace("_", "-") if state and link in {"up", "degraded"} else None,

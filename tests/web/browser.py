@@ -19,6 +19,13 @@ _FLAGS = (
 )  # fmt: skip
 
 
+_NAVIGATED = ("navigated", "context", "collected")
+
+
+class Navigated(Exception):  # noqa: N818 - an event, not a fault
+    """The page that was asked has given way to another."""
+
+
 class Browser:
     """One page of one browser. Waiting is done inside the page, by its own observer of changes."""
 
@@ -44,6 +51,8 @@ class Browser:
         while True:
             answer = self._receive()
             if answer.get("id") == self._number:
+                if any(word in answer.get("error", {}).get("message", "") for word in _NAVIGATED):
+                    raise Navigated
                 assert "error" not in answer, answer
                 result: dict[str, Any] = answer["result"]
                 return result
@@ -94,7 +103,9 @@ class Browser:
             const stop = () => {{ observer.disconnect(); clearInterval(timer); clearTimeout(end); }};
             look();
         }})"""
-        return float(self.evaluate(script))
+        while True:
+            with contextlib.suppress(Navigated):
+                return float(self.evaluate(script))
 
     def says(self, text: str) -> str:
         """An expression: the page shows this text."""

@@ -9,6 +9,7 @@ import pytest
 
 from edge.flow import analyse_again
 from edge.store import parcels
+from edge.store.images import State
 from edge.store.parcels import ParcelState
 from edge.types import Analysis
 from edge.web import phrases, words
@@ -68,6 +69,14 @@ def test_a_button_that_fails_says_so(appliance: Appliance, site: Site, browser: 
     browser.evaluate("document.querySelector('form[data-action] [name=token]').value = 'stale'")
     browser.evaluate(f"document.getElementById('again-{image.id}').click()")
     browser.wait_for(browser.says(words.ACTION_FAILED))
+
+
+def test_a_button_works_without_the_script(appliance: Appliance, site: Site, browser: Browser) -> None:
+    image = appliance.whole(findings())
+    browser.open(f"{site.url}/images/{image.id}")
+    browser.evaluate("HTMLFormElement.prototype.submit.call(document.querySelector('form[data-action]'))")
+    browser.wait_for(f"location.pathname === '/' && {heading(words.PENDING_HEAD)}")
+    assert appliance.image(image.id).state is State.RECEIVED
 
 
 @pytest.mark.requirement("hidden marks are never forgotten")

@@ -71,6 +71,13 @@ def test_another_boot_is_down(appliance: Appliance) -> None:
     assert codes(appliance) == ["process-down"] * 3
 
 
+def test_a_port_that_is_not_there_is_told_as_such(appliance: Appliance) -> None:
+    appliance.speak(bridge={"link": "down", "unit_state": None, "reason": "unit-absent"})
+    now = parts.read(appliance.run, appliance.config)
+    assert strip.chips(now, {}, ())[0].text == words.LINKS["absent"]
+    assert codes(appliance) == ["unit-absent"]
+
+
 def test_a_code_without_words_still_says_that_something_is_wrong() -> None:
     reason = problems.known("from-the-future")
     assert "from-the-future" in reason.text
