@@ -61,20 +61,23 @@ def make_reports(
     Raises:
         ReportError: `missing-identity` when the source lacks a UID, `report-mismatch` when the analysis is of
             another image or an object read back differs from its source, `report-failed` when the source's header
-            or the picture can't be read.
+            or the picture can't be read, or a value has no place in a report.
     """
     from edge.report.structured import structured_report  # noqa: PLC0415 - see warm_up
 
     header = read_source(source)
     setting = Setting(header, made_at, device, uid, _character_set(header, analysis, device))
+    made: tuple[tuple[ReportKind, Dataset], ...]
     try:
         picture = overlay(analysis, picture_png, made_at=made_at, device=device)
+        made = (
+            ("structured-report", structured_report(setting, analysis)),
+            ("overlay", secondary_capture(setting, analysis, picture)),
+        )
     except OSError as error:
         raise ReportError("report-failed", "the picture can't be read") from error
-    made: tuple[tuple[ReportKind, Dataset], ...] = (
-        ("structured-report", structured_report(setting, analysis)),
-        ("overlay", secondary_capture(setting, analysis, picture)),
-    )
+    except (KeyError, TypeError, ValueError) as error:  # highdicom's answer to a class or a value that it doesn't know
+        raise ReportError("report-failed", type(error).__name__) from error
     return tuple(_verified(kind, ds, source, analysis) for kind, ds in made)
 
 

@@ -32,6 +32,7 @@ _SEXES: Final = ("M", "F", "O")
 _TIME: Final = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?|23:?59:?60")
 _AGE: Final = re.compile(r"\d{3}[DWMY]")
 _OFFSET: Final = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
+_UID: Final = re.compile(r"[0-9.]{1,64}")
 _CODE: Final = re.compile(r"[A-Z0-9 _]{0,16}")
 
 
@@ -83,7 +84,7 @@ _RULES: Final[Mapping[str, Callable[[str], str | None]]] = {
     "PatientBirthDate": _date,
     "PatientSex": _sex,
     "PatientAge": _matching(_AGE),
-    "StudyInstanceUID": _as_is,
+    "StudyInstanceUID": _matching(_UID),
     "StudyID": _as_is,
     "StudyDate": _date,
     "StudyTime": _time,
@@ -91,9 +92,9 @@ _RULES: Final[Mapping[str, Callable[[str], str | None]]] = {
     "AccessionNumber": _as_is,
     "ReferringPhysicianName": _as_is,
     "TimezoneOffsetFromUTC": _matching(_OFFSET),
-    "SeriesInstanceUID": _as_is,
-    "SOPClassUID": _as_is,
-    "SOPInstanceUID": _as_is,
+    "SeriesInstanceUID": _matching(_UID),
+    "SOPClassUID": _matching(_UID),
+    "SOPInstanceUID": _matching(_UID),
     "Modality": _matching(_CODE),
     "BodyPartExamined": _matching(_CODE),
     "Laterality": _matching(re.compile("[LR]")),

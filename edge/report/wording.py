@@ -10,6 +10,7 @@ What always holds:
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -21,6 +22,7 @@ READ_AS_USUAL: Final = "Read the image as usual."
 NOTHING_EXCEEDED: Final = "No area exceeded the alert threshold. This does not exclude calcification."
 OWN_INDEX: Final = "The burden index is calcedge's own and equals no published score."
 
+_READ_AS_USUAL: Final = re.compile("read (the image|images) as usual", re.IGNORECASE)
 _STANDING: Final = "Unverified: must be read by a qualified clinician. Research use only, not a medical device."
 _CAUSES: Final = (
     "If not already known, consider clinical review; connective-tissue, metabolic (calcium, phosphate, renal) and "
@@ -65,7 +67,7 @@ def summary(analysis: Analysis) -> tuple[str, ...]:
     """What a reader must know, one sentence or short paragraph each."""
     if isinstance(analysis, NotAnalysed):
         told = f"NOT ANALYSED: {analysis.reason.text} {analysis.reason.do}"
-        return (told if READ_AS_USUAL.lower() in told.lower() else f"{told} {READ_AS_USUAL}", _STANDING)
+        return (told if _READ_AS_USUAL.search(told) else f"{told} {READ_AS_USUAL}", _STANDING)
     lesions = reported(analysis)
     if not lesions:
         return (f"Automated result (not a diagnosis): {NOTHING_EXCEEDED}", _STANDING)

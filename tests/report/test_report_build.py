@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +26,7 @@ from pydicom.uid import (
 
 from edge.errors import ReportError
 from edge.report.build import make_reports
+from edge.report.header import read_source
 from edge.types import Analysis, Findings, ImageFacts, QualityNote, ReportObject
 from tests.peers.dciodvfy import judge
 from tests.report.report_samples import (
@@ -277,6 +280,26 @@ def test_a_picture_that_is_none_is_a_reason(tmp_path: Path) -> None:
         assert caught.value.reason.code == "report-failed"
 
 
+def test_damaged_headers_end_as_a_report_or_a_reason(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    path = save(SOURCES["Japanese"](), tmp_path / "source.dcm")
+    whole = path.read_bytes()
+    ends: Counter[str] = Counter()
+    for _ in range(60):
+        content = bytearray(whole[:1400])
+        for _ in range(chance.choice((1, 2, 8))):
+            content[chance.randrange(132, 1250)] = chance.choice((0, 255, 0x1B, 0x3D, 0x5C, chance.randrange(256)))
+        path.write_bytes(content)
+        try:
+            uid = read_source(path)["SOPInstanceUID"]
+            make_reports(path, _of(uid, findings()), None, made_at=MADE_AT, device=DEVICE)
+            ends["made"] += 1
+        except ReportError as error:
+            ends[error.reason.code] += 1
+    assert ends["made"] >= 10
+    assert ends["missing-identity"] >= 5
+
+
 def test_importing_the_package_does_not_load_highdicom() -> None:
     code = (
         "import sys, edge.report.build as b; assert 'highdicom' not in sys.modules; "
@@ -293,7 +316,7 @@ def test_real_films_of_other_makers_get_valid_reports(shared_data: Path, tmp_pat
         uid = str(dcmread(path, stop_before_pixels=True).SOPInstanceUID)
         analysis: Analysis
         for analysis in (_of(uid, findings()), _of(uid, not_analysed("not-a-hand"))):
-            for item in make_reports(path, analysis, png(), made_at=MADE_AT, device=DEVICE):
+            for item in make_reports(path, analysis, None, made_at=MADE_AT, device=DEVICE):
                 assert judge(item.content, tmp_path).errors == (), path.name
                 counted += 1
     assert counted >= 36

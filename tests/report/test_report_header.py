@@ -55,6 +55,9 @@ def test_what_it_lacks_stays_empty(tmp_path: Path, value: str | None) -> None:
         ("TimezoneOffsetFromUTC", "-0500", "-0500"),
         ("TimezoneOffsetFromUTC", "EST", ""),
         ("PatientID", "  P 1 ", "P 1"),
+        ("StudyInstanceUID", "1.2.03.4", "1.2.03.4"),
+        ("StudyInstanceUID", "1.2.x", ""),
+        ("StudyInstanceUID", "1" * 65, ""),
     ],
 )
 def test_values_are_made_fit_or_left_empty(keyword: str, received: str, written: str) -> None:
