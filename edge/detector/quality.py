@@ -121,6 +121,17 @@ def is_the_side_stated(view: View) -> Iterator[QualityNote]:
         )
 
 
+def is_a_pair(view: View) -> Iterator[QualityNote]:
+    """Two hands on one film are a left and a right one."""
+    sides = [hand.side for hand in view.hands]
+    if len(sides) == 2 and sides[0] == sides[1] and sides[0] in _SIDES:
+        yield QualityNote(
+            "sides-alike",
+            "warning",
+            f"Both hands look like a {_SIDES[sides[0]]} one seen from behind. Check the sides.",
+        )
+
+
 def has_a_scale(view: View) -> Iterator[QualityNote]:
     """Millimetres come from the header and can be a hand's."""
     if view.facts.spacing_source == "unknown":
@@ -150,6 +161,7 @@ CHECKS: Final[tuple[QualityCheck, ...]] = (
     is_in_range,
     is_free_of_metal,
     is_the_side_stated,
+    is_a_pair,
     has_a_scale,
 )
 

@@ -81,6 +81,7 @@ def test_a_good_picture_has_no_note() -> None:
         (lambda: view(image=0.4 + 0.1 * image()), "low-contrast"),
         (lambda: view(metal_mm2=20.0), "metal"),
         (lambda: view(laterality="R"), "side-mismatch"),
+        (lambda: view(hands=(hand(), hand()), laterality="B"), "sides-alike"),
         (lambda: view(facts=ImageFacts(800, 600, 0.2, "estimated"), stated_mm=None), "spacing-estimated"),
         (lambda: view(facts=ImageFacts(800, 600, 0.2, "estimated"), stated_mm=1.0), "spacing-implausible"),
         (lambda: view(facts=ImageFacts(800, 600, None, "unknown"), stated_mm=None), "spacing-unknown"),
