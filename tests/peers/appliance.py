@@ -62,8 +62,18 @@ class Appliance:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=dict(os.environ))
 
     def wait_ready(self, within_s: float = 60.0) -> None:
-        """Waits until every part says that it works."""
-        wait_for(lambda: self.get("/health")[0] == 200, within_s)
+        """Waits until every part says that it works.
+
+        Raises:
+            AssertionError: if one doesn't in time, or the model is found unusable: waiting would not help.
+        """
+
+        def ready() -> bool:
+            status, body = self.get("/health")
+            assert b"model-unavailable" not in body, body
+            return status == 200
+
+        wait_for(ready, within_s)
 
     def processes(self) -> list[psutil.Process]:
         """The supervisor and everything below it that lives."""
