@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -130,6 +131,21 @@ def test_a_foreign_judge_finds_no_error_in_any_object(name: str, tmp_path: Path)
             verdict = judge(item.content, tmp_path)
             assert verdict.kind == kind
             assert verdict.errors == ()
+
+
+@pytest.mark.needs("dsrdump", "dcm2pnm")
+def test_dcmtk_reads_the_tree_and_the_picture(tmp_path: Path) -> None:
+    report, capture = make(SOURCES["Japanese"](), findings(), tmp_path, png())
+    (tmp_path / "report.dcm").write_bytes(report.content)
+    (tmp_path / "capture.dcm").write_bytes(capture.content)
+    dump = subprocess.run(["dsrdump", str(tmp_path / "report.dcm")], capture_output=True, timeout=60, check=True)
+    assert dump.stdout.count(b"<contains SCOORD:") == 3
+    assert "山田^太郎".encode() in dump.stdout
+    assert [line for line in dump.stderr.splitlines() if line.startswith(b"E:")] == []
+    command = ["dcm2pnm", "--write-raw-pnm", str(tmp_path / "capture.dcm"), str(tmp_path / "picture.ppm")]
+    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    with Image.open(tmp_path / "picture.ppm") as picture:
+        assert (np.asarray(picture) == parsed(capture).pixel_array).all()
 
 
 @pytest.mark.needs("dciodvfy")
