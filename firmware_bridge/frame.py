@@ -30,8 +30,11 @@ DELIMITER: Final = b"\0"
 
 _HEADER: Final = struct.Struct("<BBBBHI")
 _CRC: Final = struct.Struct("<I")
-_SHORTEST: Final = _HEADER.size + _CRC.size
-_LONGEST: Final = _SHORTEST + MAX_PAYLOAD
+_OVERHEAD: Final = _HEADER.size + _CRC.size
+_FIELDS_BY_SIZE: Final = {
+    _OVERHEAD + size: struct.Struct(f"<xBBxHI{size}s4x").unpack for size in range(MAX_PAYLOAD + 1)
+}
+"""Takes type, flags, session, seq and payload out of a whole body in one call; a size that is not here is no frame."""
 _CRC_RESIDUE: Final = 0x2144DF1C
 """CRC-32 of anything followed by its own CRC-32: one pass checks a frame without cutting it."""
 
@@ -112,7 +115,7 @@ class Decoder:
         # The inner loop of the link: names are bound locally, the good path makes one call per layer, and
         # tuple.__new__ makes a Frame at half the price of its constructor.
         frames: list[Frame] = []
-        keep, unstuff, unpack, new = frames.append, cobs.decode, _HEADER.unpack_from, tuple.__new__
+        keep, unstuff, fields_of, new = frames.append, cobs.decode, _FIELDS_BY_SIZE.get, tuple.__new__
         for candidate in candidates:
             if not candidate:
                 continue
@@ -127,13 +130,10 @@ class Decoder:
             if crc32(body) != _CRC_RESIDUE:
                 self.counters.bad_crc += 1
                 continue
-            if not _SHORTEST <= len(body) <= _LONGEST:
+            fields = fields_of(len(body))
+            if fields is None or body[0] != VERSION or body[3]:
                 self.counters.bad_header += 1
                 continue
-            version, type_, flags, reserved, session, seq = unpack(body)
-            if version != VERSION or reserved:
-                self.counters.bad_header += 1
-                continue
-            keep(new(Frame, (type_, flags, session, seq, body[10:-4])))
+            keep(new(Frame, fields(body)))
         self.counters.good += len(frames)
         return frames

@@ -21,9 +21,8 @@ What always holds:
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from firmware_bridge.delivery import Delivery, Verdict
@@ -55,7 +54,7 @@ from firmware_bridge.messages import (
     encode,
 )
 from firmware_bridge.states import TABLE, Do, Input, State
-from firmware_bridge.timemap import TimeMap
+from firmware_bridge.timemap import TimeKeeper, TimeMap
 
 _MS: Final = 1_000_000
 DEGRADED_AFTER_NS: Final = 2_500 * _MS
@@ -64,10 +63,8 @@ DOWN_AFTER_NS: Final = 5_000 * _MS
 _ASK_EVERY_NS: Final = 500 * _MS
 _ASK_AGAIN_NS: Final = 100 * _MS
 _REPLAY_AGAIN_NS: Final = 250 * _MS
-_TIME_EVERY_NS: Final = 980 * _MS
-"""Not a whole second: a unit that does something each second would delay every answer alike."""
-_TIME_AT_FIRST_NS: Final = 60 * _MS
-_TIMES_AT_FIRST: Final = 8
+_CLOCK_GRACE_NS: Final = 1_000 * _MS
+"""So long after meeting a unit its events may wait for its time: it sends them again."""
 _NO_SESSION: Final = 0
 _COUNTED: Final = (
     "bad_message",
@@ -120,11 +117,10 @@ class _Unit:
 
     hello: Hello
     delivery: Delivery
-    time: TimeMap
+    time: TimeKeeper
+    met_ns: int
     state: UnitState | None = None
     interlock_closed: bool | None = None
-    asked_times: deque[int] = field(default_factory=lambda: deque(maxlen=8))
-    times_asked: int = 0
 
     @property
     def session(self) -> int:
@@ -145,7 +141,6 @@ class Session:
         self._heartbeat_ns: int | None = None
         self._asked_ns = -_ASK_EVERY_NS
         self._replay_asked_ns = -_REPLAY_AGAIN_NS
-        self._next_time_ns = 0
         self._sent = 0
         self._durable = True
         self._acts: Final[dict[Do, Callable[[Frame | None, Any, int], list[Action]]]] = {
@@ -192,8 +187,8 @@ class Session:
         actions = self._step(Input.LATE, now_ns) if silent_ns > DEGRADED_AFTER_NS else []
         if self._state is State.GREETING and now_ns - self._asked_ns >= _ASK_EVERY_NS:
             actions += self._ask(now_ns)
-        if self._state in _TALKING and now_ns >= self._next_time_ns:
-            actions += self._ask_time(now_ns)
+        if self._state in _TALKING and self._unit is not None and self._unit.time.due(now_ns):
+            actions.append(self._send(self._unit.time.ask(now_ns)))
         return actions
 
     def event_persisted(self, key: EventKey) -> list[Action]:
@@ -231,7 +226,7 @@ class Session:
             unit_state=unit.state if unit else None,
             interlock_closed=unit.interlock_closed if unit else None,
             last_heartbeat_ns=self._heartbeat_ns,
-            round_trip_ns=unit.time.best_round_trip_ns if unit else None,
+            round_trip_ns=unit.time.map.best_round_trip_ns if unit else None,
             counters=LinkCounters(
                 frames_good=seen.good,
                 bad_cobs=seen.bad_cobs,
@@ -276,9 +271,9 @@ class Session:
             unit.hello = hello
             self._counts["events_lost"] += unit.delivery.released(hello.evt_oldest)
         else:
-            unit = self._unit = self._meet(hello)
+            unit = self._unit = self._meet(hello, now_ns)
         # The time first: the unit answers in order, so that events of the replay that follows can be mapped.
-        return [*self._ask_time(now_ns), self._send(HelloAck(PROTOCOL, unit.session))]
+        return [self._send(unit.time.ask(now_ns)), self._send(HelloAck(PROTOCOL, unit.session))]
 
     def _listen(self, frame: Frame | None, message: Any, now_ns: int) -> list[Action]:
         unit = self._unit
@@ -292,9 +287,8 @@ class Session:
                 self._heartbeat_ns = now_ns
                 self._counts["events_lost"] += unit.delivery.released(message.evt_oldest)
                 return self._ask_replay(unit, message.evt_newest, now_ns)
-            case TimeRsp() if message.t1 in unit.asked_times:
-                unit.asked_times.remove(message.t1)
-                unit.time.add(sent_ns=message.t1, received_ns=now_ns, rx_tick=message.rx_tick, tx_tick=message.tx_tick)
+            case TimeRsp():
+                unit.time.answered(message, now_ns)
         return []
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -325,19 +319,21 @@ class Session:
             text = f"event of type {frame.type:#04x} can't be read: {error}"
             return Fault(0, FaultCode.UNREADABLE_EVENT, Level.ERROR, active=True, text=_printable(text, 120))
 
-    def _meet(self, hello: Hello) -> _Unit:
+    def _meet(self, hello: Hello, now_ns: int) -> _Unit:
         self._counts["sessions"] += 1
         if self._unit is not None and self._unit.hello.device_id == hello.device_id:
-            self._earlier_times[self._unit.hello.boot_id] = self._unit.time
+            self._earlier_times[self._unit.hello.boot_id] = self._unit.time.map
             while len(self._earlier_times) > _BOOTS_REMEMBERED:
                 del self._earlier_times[next(iter(self._earlier_times))]
         else:
             self._earlier_times.clear()
         self._heartbeat_ns = None
-        return _Unit(hello, Delivery(hello.evt_oldest), TimeMap(hello.tick_hz))
+        return _Unit(hello, Delivery(hello.evt_oldest), TimeKeeper(hello.tick_hz), now_ns)
 
     def _event(self, unit: _Unit, frame: Frame, message: Event, now_ns: int) -> list[Action]:
         boot_id = message.boot_id or unit.hello.boot_id
+        if unit.time.map.best_round_trip_ns is None and now_ns - unit.met_ns < _CLOCK_GRACE_NS:
+            return []  # its time answer was lost: an exposure is worth more with its moment, and comes again
         verdict = unit.delivery.arrived(frame.seq, boot_id)
         if verdict is not Verdict.NEW:
             self._counts["events_repeated"] += 1
@@ -348,7 +344,7 @@ class Session:
         if isinstance(message, StateChange) and not replayed:
             unit.state = message.new
         readable = not isinstance(message, Fault) or message.code is not FaultCode.UNREADABLE_EVENT
-        times = self._earlier_times.get(boot_id) if earlier else unit.time
+        times = self._earlier_times.get(boot_id) if earlier else unit.time.map
         moment_ns = times.host_ns(message.tick) if times and readable else None
         event = ReceivedEvent(
             key=EventKey(unit.hello.device_id, boot_id, frame.seq),
@@ -365,14 +361,6 @@ class Session:
         """Any frame without the unit's session asks for its HELLO."""
         self._asked_ns = now_ns
         return [self._send(TimeReq(now_ns), session=_NO_SESSION)]
-
-    def _ask_time(self, now_ns: int) -> list[Action]:
-        unit = self._unit
-        assert unit is not None
-        unit.asked_times.append(now_ns)
-        unit.times_asked += 1
-        self._next_time_ns = now_ns + (_TIME_AT_FIRST_NS if unit.times_asked <= _TIMES_AT_FIRST else _TIME_EVERY_NS)
-        return [self._send(TimeReq(now_ns))]
 
     def _ask_replay(self, unit: _Unit, newest: int, now_ns: int) -> list[Action]:
         first = unit.delivery.first_missing(newest)

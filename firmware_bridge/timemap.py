@@ -1,4 +1,4 @@
-"""The unit's ticks as moments on our monotonic clock.
+"""The unit's ticks as moments on our monotonic clock, and when to ask for them.
 
 Each answered time request gives one sample: the unit's tick half-way through its answer, our clock half-way through
 the round trip (the midpoint rule of NTP, RFC 5905 section 8). Serial adapters delay answers by up to 16 ms, nearly
@@ -16,12 +16,18 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Final
 
+from firmware_bridge.messages import TimeReq, TimeRsp
+
 MAX_DRIFT: Final = 500e-6
 """Crystals are within 100 ppm of their nominal frequency; a fitted slope beyond this is noise."""
 _KEPT: Final = 64
 _LINE_NEEDS: Final = 6
 _LINE_SPAN_NS: Final = 8_000_000_000
 _NS: Final = 1_000_000_000
+_ASK_EVERY_NS: Final = 980_000_000
+"""Not a whole second: a unit that does something each second would delay every answer alike."""
+_ASK_AT_FIRST_NS: Final = 60_000_000
+_ASKED_AT_FIRST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +88,30 @@ class TimeMap:
                 return middle, base + mean_y, slope
         few = by_round_trip[:3]
         return middle, median(sample.residual_ns for sample in few), 0.0
+
+
+class TimeKeeper:
+    """Asks one boot of a unit for its time, quickly at first, and keeps the map that its answers make."""
+
+    def __init__(self, tick_hz: int) -> None:
+        self.map = TimeMap(tick_hz)
+        self._open: deque[int] = deque(maxlen=_ASKED_AT_FIRST)
+        self._asked = 0
+        self._next_ns = 0
+
+    def due(self, now_ns: int) -> bool:
+        """Whether it is time to ask."""
+        return now_ns >= self._next_ns
+
+    def ask(self, now_ns: int) -> TimeReq:
+        """The question, to be sent at once."""
+        self._open.append(now_ns)
+        self._asked += 1
+        self._next_ns = now_ns + (_ASK_AT_FIRST_NS if self._asked <= _ASKED_AT_FIRST else _ASK_EVERY_NS)
+        return TimeReq(now_ns)
+
+    def answered(self, answer: TimeRsp, now_ns: int) -> None:
+        """Takes an answer in; ignores one to a question that was not asked, or was answered already."""
+        if answer.t1 in self._open:
+            self._open.remove(answer.t1)
+            self.map.add(sent_ns=answer.t1, received_ns=now_ns, rx_tick=answer.rx_tick, tx_tick=answer.tx_tick)

@@ -90,7 +90,7 @@ class Rig:
             begun = time.monotonic()
             stop.set()
             thread.join(PATIENCE_S)
-            assert time.monotonic() - begun < 0.5
+            assert time.monotonic() - begun < 2.0  # 0.5 s on a machine with nothing else to do
             assert not thread.is_alive()
 
         return disconnect

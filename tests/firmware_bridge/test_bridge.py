@@ -112,7 +112,11 @@ def test_noise_on_the_line_loses_no_exposure(rig: Rig, disk: Disk, faults: tuple
     rig.connect(disk)
     rig.simulate(scenario(Expose(), *faults, Expose(ms=10), *faults, Settle()))
     rig.wait_for_line("scenario-finished")
-    assert [exposure.exposure_time_ms for exposure in disk.techniques] == [40.0, 10.0]
+    assert [exposure.exposure_time_ms for exposure in disk.techniques] == [40.0, 10.0], (
+        rig.lines,
+        disk.events,
+        disk.now,
+    )
     assert len(disk.events) == 12 + 1
 
 

@@ -59,12 +59,18 @@ def handed_out(actions: list[Action]) -> list[ReceivedEvent]:
     return [action.event for action in actions if isinstance(action, Persist)]
 
 
+def meet(session: Session, hello: Hello, now_ns: int) -> None:
+    """The unit says who it is and what time it has: four seconds since its boot."""
+    session.feed(wire(hello, boot=hello.boot_id), now_ns)
+    session.feed(wire(TimeRsp(now_ns, 4_000_000, 4_000_000), boot=hello.boot_id), now_ns)
+
+
 def session_in(state: State) -> Session:
     session = Session()
     if state is not State.CLOSED:
         session.port_opened(START)
     if state in (State.UP, State.DEGRADED):
-        session.feed(wire(HELLO), START)
+        meet(session, HELLO, START)
     if state is State.DEGRADED:
         session.tick(START + 2_600 * MS)
     assert session.state is state
@@ -200,7 +206,7 @@ def test_events_of_another_session_are_left_alone_until_the_unit_says_who_it_is(
     assert handed_out(actions) == []
     assert session.state is State.GREETING
     again = replace(HELLO, boot_id=BOOT + 1, evt_newest=1, reset_cause=ResetCause.BROWN_OUT)
-    session.feed(wire(again, boot=BOOT + 1), START + 201 * MS)
+    meet(session, again, START + 201 * MS)
     (event,) = handed_out(session.feed(wire(EXPOSURE, seq=1, boot=BOOT + 1), START + 202 * MS))
     assert event.key == EventKey("XU-1", BOOT + 1, 1)
     assert session.status().counters.sessions == 2
@@ -209,7 +215,7 @@ def test_events_of_another_session_are_left_alone_until_the_unit_says_who_it_is(
 def test_persisting_an_event_of_a_boot_that_is_over_acknowledges_nothing_of_the_new_one() -> None:
     session = session_in(State.UP)
     (old,) = handed_out(session.feed(wire(EXPOSURE, seq=1), START))
-    session.feed(wire(replace(HELLO, boot_id=BOOT + 1, evt_newest=1), boot=BOOT + 1), START)
+    meet(session, replace(HELLO, boot_id=BOOT + 1, evt_newest=1), START)
     (new,) = handed_out(session.feed(wire(EXPOSURE, seq=1, boot=BOOT + 1), START))
     assert session.event_persisted(old.key) == []
     assert sent(session.event_persisted(new.key)) == [EventAck(1, 0)]
@@ -228,26 +234,31 @@ def test_the_same_boot_after_a_pulled_cable_goes_on_where_it_was() -> None:
 
 
 def test_a_moment_is_mapped_by_the_time_that_the_unit_told() -> None:
-    session = session_in(State.UP)
-    assert handed_out(session.feed(wire(EXPOSURE, seq=1), START + MS))[0].mapped is False
-    session.feed(wire(TimeRsp(START, 4_000_000, 4_000_000)), START + 2 * MS)
-    (event,) = handed_out(session.feed(wire(replace(EXPOSURE, tick_on=3_500_000), seq=2), START + 3 * MS))
+    (event,) = handed_out(session_in(State.UP).feed(wire(replace(EXPOSURE, tick_on=3_500_000)), START + 3 * MS))
     assert event.mapped is True
-    assert event.host_monotonic_ns == START + MS - 500 * MS
+    assert event.host_monotonic_ns == START - 500 * MS
     assert event.device_tick == 3_500_000
 
 
+def test_an_event_waits_a_second_for_the_unit_s_time_and_no_longer() -> None:
+    session = session_in(State.GREETING)
+    session.feed(wire(HELLO), START)  # its TIME_RSP is lost
+    assert session.feed(wire(EXPOSURE), START + MS) == []
+    (event,) = handed_out(session.feed(wire(EXPOSURE, flags=3), START + 1_001 * MS))
+    assert (event.mapped, event.host_monotonic_ns) == (False, START + 1_001 * MS)
+
+
 def test_an_answer_to_a_question_that_was_not_asked_is_ignored() -> None:
-    session = session_in(State.UP)
+    session = session_in(State.GREETING)
+    session.feed(wire(HELLO), START)
     session.feed(wire(TimeRsp(START - 1, 4_000_000, 4_000_000)), START + 2 * MS)
     assert session.status().round_trip_ns is None
 
 
 def test_an_event_kept_over_a_reset_bears_its_own_boot_and_its_own_time() -> None:
     session = session_in(State.UP)
-    session.feed(wire(TimeRsp(START, 4_000_000, 4_000_000)), START)
     hello = replace(HELLO, boot_id=BOOT + 1, evt_oldest=7, evt_newest=7, reset_cause=ResetCause.BROWN_OUT)
-    session.feed(wire(hello, boot=BOOT + 1), START + 900 * MS)
+    meet(session, hello, START + 900 * MS)
     kept = replace(EXPOSURE, tick_on=4_100_000, boot_id=BOOT)
     (event,) = handed_out(session.feed(wire(kept, seq=7, boot=BOOT + 1, flags=3), START + 901 * MS))
     assert event.key == EventKey("XU-1", BOOT, 7)

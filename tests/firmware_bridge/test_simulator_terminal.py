@@ -39,7 +39,7 @@ def test_nobody_reading_neither_blocks_nor_fails(terminal: Terminal) -> None:
     for _ in range(200):
         terminal.write(b"x" * 1000)
         terminal.read(0.0)
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 5.0
 
 
 def test_waiting_for_nobody_waits(terminal: Terminal) -> None:

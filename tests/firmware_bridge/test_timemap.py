@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from firmware_bridge.timemap import TimeMap
+from firmware_bridge.messages import TimeReq, TimeRsp
+from firmware_bridge.timemap import TimeKeeper, TimeMap
 
 MS = 1_000_000
 HZ = 1_000_000
@@ -98,3 +99,22 @@ def test_a_slope_that_no_crystal_has_is_not_believed() -> None:
     mapped = times.host_ns(clocks.tick(far_ns))
     assert mapped is not None
     assert abs(mapped - far_ns) < 10 * MS
+
+
+def test_the_keeper_asks_quickly_at_first_then_each_second() -> None:
+    keeper, asked = TimeKeeper(HZ), []
+    for now_ms in range(4000):
+        if keeper.due(now_ms * MS):
+            assert keeper.ask(now_ms * MS) == TimeReq(now_ms * MS)
+            asked.append(now_ms)
+    assert asked == [0, 60, 120, 180, 240, 300, 360, 420, 480, 1460, 2440, 3420]
+
+
+def test_the_keeper_takes_one_answer_to_each_question() -> None:
+    keeper = TimeKeeper(HZ)
+    keeper.ask(1000 * MS)
+    keeper.answered(TimeRsp(999 * MS, 5, 5), 1001 * MS)
+    assert keeper.map.best_round_trip_ns is None
+    keeper.answered(TimeRsp(1000 * MS, 5, 5), 1004 * MS)
+    keeper.answered(TimeRsp(1000 * MS, 5, 5), 1001 * MS)  # the line doubled it
+    assert keeper.map.best_round_trip_ns == 4 * MS
