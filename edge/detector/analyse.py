@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -51,9 +52,11 @@ _READ_ERRORS: Final = (
     MemoryError,
     NotImplementedError,
     OSError,
+    RuntimeError,
     TypeError,
     ValueError,
     struct.error,
+    zlib.error,
 )
 
 

@@ -15,7 +15,7 @@ _SOF_LOSSLESS: Final = frozenset({0xC3, 0xF7})  # F7: JPEG-LS
 _SOF: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD8)})
-_SIZ: Final = 0xFF51
+_SOT, _EOC = 0x90, 0xD9
 
 
 class BadCodestream(Exception):  # noqa: N818 - says what was found
@@ -84,14 +84,35 @@ def _check_scan(process: int, body: bytes) -> None:
 
 
 def _jpeg2000(stream: bytes) -> Geometry:
-    """Reads the SIZ segment (ITU-T T.800 section A.5.1)."""
+    """Reads the SIZ segment (ITU-T T.800 section A.5.1) and steps through the tile-parts."""
     if len(stream) < 45:
         raise BadCodestream("ends within its size")
     _, _, x1, y1, x0, y0 = struct.unpack(">HHIIII", stream[4:24])
     samples, precision = struct.unpack(">HB", stream[40:43])
     if b"\xff\xd9" not in stream[-4:]:
         raise BadCodestream("no end of codestream")
+    _walk_tiles(stream)
     return Geometry(y1 - y0, x1 - x0, samples, (precision & 0x7F) + 1)
+
+
+def _walk_tiles(stream: bytes) -> None:
+    """Each tile-part is as long as it says (T.800 section A.4.2): the decoder would guess its way over a gap."""
+    marker, at = _marker(stream, 2)
+    while marker != _SOT:
+        at += len(_segment(stream, at)) + 2
+        marker, at = _marker(stream, at)
+    while marker == _SOT:
+        body = _segment(stream, at)
+        if len(body) != 8:
+            raise BadCodestream("no tile-part where one must be")
+        (length,) = struct.unpack(">I", body[2:6])
+        if length == 0:  # the last one, to the end
+            return
+        if length < 14 or at - 2 + length > len(stream) - 2:
+            raise BadCodestream("a tile-part ends beyond the stream")
+        marker, at = _marker(stream, at - 2 + length)
+    if marker != _EOC:
+        raise BadCodestream("no tile-part where one must be")
 
 
 def _marker(stream: bytes, at: int) -> tuple[int, int]:

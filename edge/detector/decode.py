@@ -24,6 +24,7 @@ from pydicom.errors import BytesLengthException
 from pydicom.pixels.decoders.base import get_decoder
 
 from edge.detector.codestream import BadCodestream, geometry
+from edge.detector.complaints import heard
 from edge.errors import Refused
 
 Codes = NDArray[np.uint8] | NDArray[np.uint16]
@@ -170,9 +171,10 @@ def _by_gdcm(dataset: Dataset) -> NDArray[Any]:
     picture.SetTransferSyntax(gdcm.TransferSyntax(syntax))
     sign = int(dataset.get("PixelRepresentation", 0))
     picture.SetPixelFormat(gdcm.PixelFormat(samples, allocated, int(bits), int(bits) - 1, sign))
-    text = picture.GetBuffer()  # bytes in the guise of a str
-    if text is None:
-        raise BadCodestream("the decoder gave up")
+    with heard() as damage:
+        text = picture.GetBuffer()  # bytes in the guise of a str
+    if text is None or damage:
+        raise BadCodestream("the decoder gave up, or went on over damage")
     return np.frombuffer(text.encode("utf-8", "surrogateescape"), f"<u{allocated // 8}").reshape(_shape(dataset))
 
 

@@ -15,7 +15,16 @@ from pydicom.errors import BytesLengthException
 
 Values = NDArray[np.float64]
 
-_BAD: Final = (TypeError, ValueError, AttributeError, LookupError, OverflowError, BytesLengthException)
+HEADER_ERRORS: Final = (
+    ArithmeticError,
+    AttributeError,
+    BytesLengthException,
+    LookupError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+)
+"""What an element that isn't what it claims to be raises when it is looked at."""
 
 
 class Lut(NamedTuple):
@@ -91,7 +100,7 @@ def lut(dataset: Dataset, keyword: str, *, signed: bool) -> Lut | None:
         if signed and first > 32767:
             first -= 65536
         entries = _entries(item.LUTData, count)
-    except _BAD:
+    except HEADER_ERRORS:
         return None
     if not 0 < len(entries) <= count or not 1 <= bits <= 16:
         return None
@@ -114,6 +123,6 @@ def first_number(dataset: Dataset, keyword: str) -> float | None:
             number = float(value or "nan")
         else:
             number = float(value[0]) if hasattr(value, "__len__") else float(value)
-    except _BAD:
+    except HEADER_ERRORS:
         return None
     return number if math.isfinite(number) else None

@@ -24,7 +24,7 @@ from pydicom import Dataset, uid
 
 from edge.detector import greyscale
 from edge.detector.decode import Codes, Stored, stored
-from edge.detector.greyscale import Values, first_number
+from edge.detector.greyscale import HEADER_ERRORS, Values, first_number
 from edge.detector.spacing import spacing
 from edge.errors import Refused
 from edge.quiet import reading
@@ -62,7 +62,10 @@ def film(dataset: Dataset) -> Film:
         Refused: `unsupported-encoding`, `damaged-pixels`, or `not-a-radiograph` for a picture in colour.
     """
     with reading():
-        return _film(dataset)
+        try:
+            return _film(dataset)
+        except HEADER_ERRORS as error:
+            raise Refused("damaged-pixels") from error
 
 
 def _film(dataset: Dataset) -> Film:

@@ -17,6 +17,7 @@ from typing import Final
 
 from pydicom import Dataset
 
+from edge.detector.greyscale import HEADER_ERRORS
 from edge.types import SpacingSource
 
 PLAUSIBLE_MM: Final = (0.02, 1.0)
@@ -42,7 +43,7 @@ def _square(dataset: Dataset, keyword: str) -> float | None:
     """The side of a plausible square pixel."""
     try:
         sides = [float(side) for side in dataset.get(keyword) or ()]
-    except (TypeError, ValueError):
+    except HEADER_ERRORS:
         return None
     low, high = PLAUSIBLE_MM
     if len(sides) != 2 or not all(math.isfinite(side) and low <= side <= high for side in sides):

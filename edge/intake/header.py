@@ -88,6 +88,12 @@ def open_header(path: Path) -> Opened:
         try:
             dataset = dcmread(file, stop_before_pixels=True, force=not marked)
             syntax = _transfer_syntax(dataset)
+        except (EOFError, struct.error) as error:
+            raise Refused("truncated" if marked else "not-dicom") from error
+        except OSError as error:
+            if error.errno is not None:  # the disk's; pydicom's own, for a sequence that breaks off, has no number
+                raise
+            raise Refused("truncated" if marked else "not-dicom") from error
         except PARSER_ERRORS as error:
             raise Refused("not-dicom") from error
         if not marked and not is_uid(text(dataset, "SOPClassUID")):
@@ -139,7 +145,7 @@ def text(dataset: Dataset, keyword: str) -> str:
         if isinstance(value, bytes):
             value = value.decode("ascii", "replace")
         return "" if value is None else str(value).strip(" \0")
-    except PARSER_ERRORS:
+    except (*PARSER_ERRORS, OSError):
         return ""
 
 

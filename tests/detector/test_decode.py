@@ -90,6 +90,19 @@ def test_damage_anywhere_is_refused_or_decodes_to_the_right_shape(make: Make, en
         assert outcome(encoded) in {"damaged-pixels", "(96, 64)"}
 
 
+@pytest.mark.requirement("a damaged picture is refused")
+@pytest.mark.parametrize(
+    "syntax", [uid.JPEGBaseline8Bit, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless]
+)
+def test_a_picture_with_a_piece_missing_is_refused(make: Make, encode: Encode, syntax: str) -> None:
+    """Also where the codec itself would fill the gap and carry on: the end is there, so only the middle tells."""
+    noise = np.random.default_rng(9).integers(0, 256, (96, 64)).astype(np.uint8)
+    encoded = encode(make(noise), syntax)
+    whole = next(generate_frames(encoded.PixelData, number_of_frames=1)).rstrip(b"\0")
+    encoded.PixelData = encapsulate([whole[: len(whole) // 2] + whole[-2:]])
+    assert outcome(encoded) == "damaged-pixels"
+
+
 def test_overlay_bits_above_the_stored_ones_are_gone(make: Make) -> None:
     codes = np.arange(4096, dtype=np.uint16).reshape(64, 64)
     assert np.array_equal(stored(make(codes | 0xA000, BitsStored=12)).codes, codes)

@@ -262,5 +262,13 @@ def test_compressed_pixels_must_end(save: Save) -> None:
     assert outcome(save(content[:-8] + b"junkjunk")) == "damaged-pixels"
 
 
+def test_a_sequence_that_breaks_off_is_refused(save: Save) -> None:
+    item = Dataset()
+    item.PatientID = "x" * 40
+    content = bytes_of(radiograph(OtherPatientIDsSequence=[item]))
+    start = content.index(b"x" * 40)
+    assert {outcome(save(content[:end])) for end in range(start - 20, start + 44)} <= {"truncated", "not-a-radiograph"}
+
+
 def test_each_check_says_what_it_is_for() -> None:
     assert all(check.__doc__ for check in CHECKS)
