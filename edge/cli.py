@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -173,7 +173,14 @@ def doctor(config_path: Path | None, data: Path | None) -> None:
 @click.option("--patient-name", default="", help="The patient's name, FAMILY^GIVEN.")
 @click.option("--invert", is_flag=True, help="The picture shows dense as dark.")
 def wrap(
-    *, image: Path, mm_per_pixel: float, out: Path, side: str | None, patient_id: str, patient_name: str, invert: bool
+    *,
+    image: Path,
+    mm_per_pixel: float,
+    out: Path,
+    side: Literal["L", "R"] | None,
+    patient_id: str,
+    patient_name: str,
+    invert: bool,
 ) -> None:
     """Turn a PNG, TIFF or JPEG of a radiograph into a DICOM file, for digitised films."""
     from edge.wrap import wrap as wrap_picture

@@ -71,6 +71,8 @@ REASONS: Final[dict[str, Reason]] = _vocabulary(
     # -- the unit ------------------------------------------------------------------------------------------
     Reason("unit-silent", "The X-ray unit's serial link is silent.", "Check the cable between the unit and the appliance. Images still arrive and are analysed."),
     Reason("unit-absent", "The X-ray unit's serial port is not there.", "Plug in the cable between the unit and the appliance. Images still arrive and are analysed."),
+    Reason("unit-port-busy", "The X-ray unit's serial port is in use by another program, or may not be opened.", "Call service. Images still arrive and are analysed."),
+    Reason("unit-incompatible", "The X-ray unit speaks a version of the link that this appliance doesn't know.", "Call service: the unit or the appliance needs an update. Images still arrive and are analysed."),
     Reason("unit-fault", "The X-ray unit reports a fault.", "Read the unit's own display and follow its manual."),
     # -- the site ------------------------------------------------------------------------------------------
     Reason("config-invalid", "The configuration file can't be used.", "Mend the line named and start again."),

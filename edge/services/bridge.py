@@ -10,7 +10,18 @@ from edge.services.process import Context
 from firmware_bridge.bridge import Bridge, LinkReason, LinkStatus
 
 _IDLE_S: Final = 0.5
-_ABSENT: Final = (LinkReason.PORT_ABSENT, LinkReason.PORT_BUSY, LinkReason.PORT_LOST)
+_REASONS: Final[dict[LinkReason, str | None]] = {
+    LinkReason.NONE: None,
+    LinkReason.PORT_ABSENT: "unit-absent",
+    LinkReason.PORT_LOST: "unit-absent",
+    LinkReason.PORT_BUSY: "unit-port-busy",
+    LinkReason.PORT_DENIED: "unit-port-busy",
+    LinkReason.NO_HELLO: "unit-silent",
+    LinkReason.SILENT: "unit-silent",
+    LinkReason.INCOMPATIBLE: "unit-incompatible",
+    LinkReason.NOT_DURABLE: "store-unusable",
+}
+"""Why the link is not up, in the words of the house."""
 
 
 def body(context: Context) -> None:
@@ -28,15 +39,10 @@ def body(context: Context) -> None:
 
 
 def _facts(status: LinkStatus) -> dict[str, Any]:
-    reason = None
-    if status.reason in _ABSENT:
-        reason = "unit-absent"
-    elif status.reason is not LinkReason.NONE:
-        reason = "unit-silent"
     return {
         "link": status.link.value,
         "link_reason": status.reason.value,
-        "reason": reason,
+        "reason": _REASONS[status.reason],
         "device_id": status.device_id,
         "firmware": status.firmware,
         "unit_state": status.unit_state.name if status.unit_state is not None else None,

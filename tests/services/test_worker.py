@@ -82,6 +82,7 @@ def test_a_worker_that_dies_is_told_and_replaced() -> None:
         header = worker.admit(path, "a.dcm")
         assert isinstance(header, Header)
         for number, killed in ((signal.SIGKILL, True), (signal.SIGSEGV, False)):
+            assert isinstance(worker.admit(path, "a.dcm"), Header)  # a new one, after the first death
             pid = _pid(worker)
             os.kill(pid, signal.SIGSTOP)  # so that it dies with the question unanswered
             killer = threading.Timer(0.2, os.kill, (pid, number))
