@@ -16,99 +16,72 @@ from PIL import Image
 from edge.clock import Stamp
 from edge.report import wording
 from edge.report.device import DeviceId
-from edge.report.pen import BLACK, WHITE, Box, Colour, Pen, bounds, grown, wrapped
-from edge.types import Analysis, Findings, Lesion, NotAnalysed, Point
+from edge.report.panels import ALARM, COLOURS, NOT_COUNTED, above, below
+from edge.report.pen import BLACK, WHITE, Box, Pen, bounds, grown
+from edge.types import Analysis, Findings, NotAnalysed, Point
 
 LONG_SIDE: Final = 2000
 """No side of the picture is longer."""
 
-_FILM_SIDE: Final = 1500
+_TALLEST_FILM: Final = 1500
+_WIDEST: Final = 1800
 _NARROWEST: Final = 1000
-_LISTED: Final = 10
-_QUALIFIED: Final = 12
-"""Most lesions listed and most lines of small print: the film keeps its place."""
-
-_DEFINITE: Final[Colour] = (255, 221, 51)
-_POSSIBLE: Final[Colour] = (102, 221, 255)
-_NOT_COUNTED: Final[Colour] = (190, 190, 190)
-_PANEL: Final[Colour] = (24, 24, 28)
-_ALARM: Final[Colour] = (150, 20, 20)
-_QUIET: Final[Colour] = (200, 200, 200)
 
 
 def overlay(analysis: Analysis, picture_png: bytes | None, *, made_at: Stamp, device: DeviceId) -> Image.Image:
-    """The picture, 8-bit RGB, no side longer than `LONG_SIDE`."""
-    film, scale = _film(picture_png)
-    width = max(_NARROWEST, film.width if film else 0)
-    unit = max(20, round(width / 52))
-    above, below = _above(analysis, unit, width), _below(analysis, device, made_at, unit, width)
-    if film is not None and (room := LONG_SIDE - above.height - below.height) < film.height:
-        scale *= room / film.height
-        film = film.resize((max(1, round(film.width * room / film.height)), room), Image.Resampling.BILINEAR)
-    height = film.height if film else 0
-    canvas = Image.new("RGB", (width, above.height + height + below.height), BLACK)
-    canvas.paste(above, (0, 0))
+    """The picture, 8-bit RGB, no side longer than `LONG_SIDE`.
+
+    Raises:
+        OSError: if `picture_png` can't be read.
+    """
+    film = None if picture_png is None else Image.open(io.BytesIO(picture_png))
+    width = _NARROWEST
     if film is not None:
-        picture = film.convert("RGB")
-        if isinstance(analysis, Findings):
-            _mark(picture, analysis, scale, unit)
-        canvas.paste(picture, ((width - film.width) // 2, above.height))
-    canvas.paste(below, (0, above.height + height))
+        width = max(width, round(film.width * min(_TALLEST_FILM / film.height, _WIDEST / film.width)))
+    unit = min(26, max(20, round(width / 52)))
+    head, foot = above(analysis, unit, width), below(analysis, device, made_at, unit, width)
+    drawn = None
+    if film is not None:
+        room = min(_TALLEST_FILM, LONG_SIDE - head.height - foot.height)
+        drawn = _drawn(film, min(width / film.width, room / film.height), analysis, unit)
+    height = head.height + (drawn.height if drawn else 0) + foot.height
+    canvas = Image.new("RGB", (width, height), BLACK)
+    canvas.paste(head, (0, 0))
+    if drawn is not None:
+        canvas.paste(drawn, ((width - drawn.width) // 2, head.height))
+    canvas.paste(foot, (0, height - foot.height))
     if isinstance(analysis, NotAnalysed):
-        Pen(canvas, unit).rectangle((0, 0, canvas.width - 1, canvas.height - 1), edge=_ALARM, width=unit // 3)
+        Pen(canvas, unit).rectangle((0, 0, width - 1, height - 1), edge=ALARM, width=unit // 3)
     return canvas
 
 
-def _film(picture_png: bytes | None) -> tuple[Image.Image | None, float]:
-    """The film in grey at drawing size, and drawn pixels per film pixel."""
-    if picture_png is None:
-        return None, 1.0
-    whole = Image.open(io.BytesIO(picture_png)).convert("L")
-    scale = _FILM_SIDE / max(whole.size)
-    size = (max(1, round(whole.width * scale)), max(1, round(whole.height * scale)))
-    return whole.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0), scale
+def _drawn(film: Image.Image, scale: float, analysis: Analysis, unit: int) -> Image.Image:
+    """The film at `scale` drawn pixels per film pixel, in colour, with its findings marked."""
+    size = (max(1, round(film.width * scale)), max(1, round(film.height * scale)))
+    picture = film.convert("L").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0).convert("RGB")
+    if isinstance(analysis, Findings):
+        mark(picture, analysis, scale, unit)
+    return picture
 
 
-def _above(analysis: Analysis, unit: int, width: int) -> Image.Image:
-    failed = isinstance(analysis, NotAnalysed)
-    head = round(unit * (2.4 if failed else 1.6))
-    said = wrapped(wording.headline(analysis), head, width - 2 * unit)
-    told = [wording.UNVERIFIED]
-    if failed:
-        told = [*wrapped(wording.summary(analysis)[0].removeprefix("NOT ANALYSED: "), unit, width - 2 * unit), *told]
-    height = round(unit * 1.2 + len(said) * head * 1.3 + len(told) * unit * 1.4)
-    panel = Image.new("RGB", (width, height), _ALARM if failed else _PANEL)
-    pen, y = Pen(panel, unit), unit * 0.5
-    for line in said:
-        pen.text((unit, y), line, size=head)
-        y += head * 1.3
-    for line in told:
-        pen.text((unit, y), line)
-        y += unit * 1.4
-    return panel
-
-
-def _mark(picture: Image.Image, findings: Findings, scale: float, unit: int) -> None:
+def mark(picture: Image.Image, findings: Findings, scale: float, unit: int) -> None:
+    """Draws scale, outlines, numbers and sides on a film with `scale` drawn pixels per film pixel."""
     pen = Pen(picture, unit)
     inside: Box = (4, 4, picture.width - 5, picture.height - 5)
     _scale_bar(pen, findings, scale, inside)
     for item in findings.ignored:
         corner, opposite = _scaled([(item.bbox[0], item.bbox[1]), (item.bbox[2], item.bbox[3])], scale)
-        pen.dotted((corner[0] - 4, corner[1] - 4, opposite[0] + 4, opposite[1] + 4), _NOT_COUNTED)
-    for hand in findings.hands:
-        at = _scaled([(hand.bbox[0], hand.bbox[1])], scale)[0]
-        said = wording.side_words(hand.side)
-        wide, high = pen.measure(said, unit)
-        at = (min(at[0], picture.width - wide - 6), at[1] + 2)
-        pen.text(at, said, halo=True)
-        pen.keep_free((at[0], at[1], at[0] + wide, at[1] + high))
-    drawn = []
+        pen.dotted((corner[0] - 4, corner[1] - 4, opposite[0] + 4, opposite[1] + 4), NOT_COUNTED)
+    outlined = []
     for lesion in wording.reported(findings):
         points = grown(_scaled(lesion.polygon, scale), unit * 0.35)
-        pen.outline(points, _colour(lesion), 3, dashed=lesion.certainty == "possible")
-        drawn.append((lesion, bounds(points)))
-    for number, (lesion, mark) in enumerate(drawn, 1):
-        pen.label(f"{number} {lesion.region}", mark, _colour(lesion), inside)
+        pen.outline(points, COLOURS[lesion.certainty], 3, dashed=lesion.certainty == "possible")
+        outlined.append((lesion, bounds(points)))
+    for number, (lesion, box) in enumerate(outlined, 1):
+        pen.label(f"{number} {lesion.region}", box, COLOURS[lesion.certainty], inside)
+    for hand in findings.hands:
+        (left, top), (right, bottom) = _scaled([(hand.bbox[0], hand.bbox[1]), (hand.bbox[2], hand.bbox[3])], scale)
+        pen.caption(wording.side_words(hand.side), (left, top, right, bottom), inside)
 
 
 def _scale_bar(pen: Pen, findings: Findings, scale: float, inside: Box) -> None:
@@ -124,82 +97,6 @@ def _scale_bar(pen: Pen, findings: Findings, scale: float, inside: Box) -> None:
     pen.line(bar, WHITE, 3)
     pen.text((left + 4, y - 1.6 * pen.unit), f"{length_mm} mm (approximate)", halo=True)
     pen.keep_free((left, y - 1.8 * pen.unit, max(right, left + 9 * pen.unit), y + 4))
-
-
-def _below(analysis: Analysis, device: DeviceId, made_at: Stamp, unit: int, width: int) -> Image.Image:
-    """The list, the legend and the small print."""
-    small = round(unit * 0.85)
-    listed = _listed(analysis) if isinstance(analysis, Findings) else []
-    qualified = [line for text in wording.comments(analysis) for line in wrapped(text, small, width - 2 * unit)]
-    if len(qualified) > _QUALIFIED:
-        qualified = [*qualified[: _QUALIFIED - 1], "and more, all in the structured report"]
-    prints = [*qualified, *wrapped(_made_by(analysis, device, made_at), small, width - 2 * unit)]
-    legend = isinstance(analysis, Findings)
-    height = round(unit * (1.0 + 1.45 * len(listed) + 1.9 * legend) + small * 1.4 * len(prints))
-    panel = Image.new("RGB", (width, height), _PANEL)
-    pen, y = Pen(panel, unit), unit * 0.5
-    _table(pen, listed, y)
-    y += unit * 1.45 * len(listed)
-    if legend:
-        _legend(pen, y + unit * 0.2)
-        y += unit * 1.9
-    for line in prints:
-        pen.text((unit, y), line, _QUIET, small)
-        y += small * 1.4
-    return panel
-
-
-def _listed(findings: Findings) -> list[tuple[str, ...]]:
-    lesions, labels = wording.reported(findings), wording.hand_labels(findings.hands)
-    sized = findings.image.mm_per_pixel is not None
-    rows: list[tuple[str, ...]] = [
-        (
-            str(number),
-            f"{labels[lesion.hand]}-{lesion.region}",
-            lesion.certainty,
-            f"{lesion.type}, {lesion.distribution}",
-            f"{lesion.area_mm2:.1f} mm2, long axis {lesion.long_axis_mm:.1f} mm" if sized else "size unknown",
-            f"density {lesion.density_grade}",
-            f"score {lesion.score:.2f}",
-        )
-        for number, lesion in enumerate(lesions, 1)
-    ]
-    if len(rows) > _LISTED:
-        rows = [*rows[:_LISTED], ("", f"and {len(rows) - _LISTED} more, all in the structured report")]
-    return rows
-
-
-def _table(pen: Pen, rows: Sequence[tuple[str, ...]], top: float) -> None:
-    full = [row for row in rows if len(row) > 2]
-    x = float(pen.unit)
-    for column in range(max((len(row) for row in full), default=0)):
-        for n, row in enumerate(rows):
-            if column < len(row):
-                pen.text((x, top + n * pen.unit * 1.45), row[column])
-        x += max(pen.measure(row[column], pen.unit)[0] for row in full) + pen.unit
-
-
-def _legend(pen: Pen, y: float) -> None:
-    x, middle = float(pen.unit), y + pen.unit * 0.6
-    for words, colour, width, dashed in (
-        ("definite", _DEFINITE, 3, False),
-        ("possible", _POSSIBLE, 3, True),
-        ("not counted", _NOT_COUNTED, 1, True),
-    ):
-        pen.line([(x, middle), (x + 3 * pen.unit, middle)], colour, width, dashed=dashed)
-        pen.text((x + 3.5 * pen.unit, y), words, colour)
-        x += 4.5 * pen.unit + pen.measure(words, pen.unit)[0]
-
-
-def _made_by(analysis: Analysis, device: DeviceId, made_at: Stamp) -> str:
-    model = analysis.model
-    by = "model not stated" if model is None else f"model {model.name} {model.version} ({model.sha256[:12]})"
-    when = made_at.utc.strftime("%Y-%m-%d %H:%M UTC") + ("" if made_at.trusted else ", clock not confirmed")
-    return f"{device.model} {device.software_version}, {by}. Made {when}. Research use only, not a medical device."
-
-
-def _colour(lesion: Lesion) -> Colour:
-    return _POSSIBLE if lesion.certainty == "possible" else _DEFINITE
 
 
 def _scaled(points: Sequence[Point], scale: float) -> list[Point]:

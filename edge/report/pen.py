@@ -75,8 +75,7 @@ class Pen:
 
     def label(self, text: str, mark: Box, colour: Colour, within: Box) -> None:
         """Text beside `mark` with a line to it, where it covers no other label or mark, inside `within`."""
-        wide, high = self.measure(text, self.unit)
-        wide, high = wide + self.unit // 2, high + self.unit // 3
+        wide, high = self.width_of(text, self.unit) + self.unit // 2, self.unit * 1.3 + self.unit // 3
         middle = ((mark[0] + mark[2]) / 2, (mark[1] + mark[3]) / 2)
         reach = ((mark[2] - mark[0]) / 2, (mark[3] - mark[1]) / 2)
         best, least = None, math.inf
@@ -98,6 +97,16 @@ class Pen:
         self._draw.line([start, near], colour, 2)
         self._draw.rectangle(best, BLACK, colour, 2)
         self._draw.text(((best[0] + best[2]) / 2, (best[1] + best[3]) / 2), text, WHITE, font(self.unit), "mm")
+
+    def caption(self, text: str, box: Box, within: Box) -> None:
+        """Text at an edge of `box`, where it covers the least of what is drawn already, inside `within`."""
+        wide, high = self.width_of(text, self.unit), self.unit * 1.3
+        middle = (box[0] + box[2] - wide) / 2
+        spots = [(box[0], box[1]), (box[2] - wide, box[1]), (middle, box[3] - high), (middle, box[1])]
+        places = [_pushed((x, y, x + wide, y + high), within) for x, y in spots]
+        best = min(places, key=lambda place: sum(_overlap(place, taken) for taken in self._taken))
+        self.text((best[0], best[1]), text, halo=True)
+        self._taken.append(best)
 
     def keep_free(self, box: Box) -> None:
         """No label goes here."""
@@ -125,9 +134,10 @@ class Pen:
         face = font(size or self.unit)
         self._draw.text(at, text, colour, face, "la", stroke_width=2 if halo else 0, stroke_fill=BLACK)
 
-    def measure(self, text: str, size: int) -> tuple[int, int]:
-        """Width and line height of a text."""
-        return math.ceil(font(size).getlength(text)), round(size * 1.3)
+    @staticmethod
+    def width_of(text: str, size: int) -> int:
+        """How wide a line of text is."""
+        return math.ceil(font(size).getlength(text))
 
 
 def wrapped(text: str, size: int, width: float) -> list[str]:

@@ -11,7 +11,7 @@ What always holds:
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -41,8 +41,8 @@ _SIZES: Final[Mapping[SpacingSource, str]] = {
     "ImagerPixelSpacing": "Sizes are those at the detector, not corrected for magnification, and are approximate.",
     "NominalScannedPixelSpacing": "Sizes are those on the digitised film, not corrected for magnification, and are "
     "approximate.",
-    "estimated": "The image states no pixel spacing: sizes are estimated from the hand itself and are rough.",
-    "unknown": "The image states no pixel spacing: sizes are unknown and not reported.",
+    "estimated": "Sizes are estimated from the hand itself, not from a stated pixel spacing, and are rough.",
+    "unknown": "The pixel spacing is unknown: sizes are not reported.",
 }
 
 
@@ -58,8 +58,10 @@ def headline(analysis: Analysis) -> str:
     lesions = reported(analysis)
     if not lesions:
         return NOTHING_EXCEEDED
-    definite = sum(lesion.certainty == "definite" for lesion in lesions)
-    split = f"{definite} definite, {len(lesions) - definite} possible"
+    counted = Counter(lesion.certainty for lesion in lesions)
+    split = ", ".join(
+        f"{counted[certainty]} {certainty}" for certainty in ("definite", "possible") if counted[certainty]
+    )
     return f"{_areas(len(lesions))} suggestive of soft-tissue calcification ({split})"
 
 
@@ -133,15 +135,15 @@ def _digits(digits: list[str]) -> str:
 
 def _signs(hand: Hand) -> list[str]:
     tufts = [
-        f"{name[-1]} (grade {tuft.osteolysis_grade})" for name, tuft in hand.tufts.items() if tuft.osteolysis_grade
+        f"{name[-1]} (grade {tuft.osteolysis_grade} of 4)" for name, tuft in hand.tufts.items() if tuft.osteolysis_grade
     ]
     joints = [f"{name} ({_narrowing(joint)})" for name, joint in hand.joints.items() if joint.narrowing_grade]
     lines = []
     if tufts:
-        lines.append(f"{_SIDES[hand.side]}: tuft resorption suspected, digit {', '.join(tufts)} of grades 0 to 4.")
+        lines.append(f"{_SIDES[hand.side]}: tuft resorption suspected, digit {', '.join(tufts)}.")
     if joints:
         lines.append(
-            f"{_SIDES[hand.side]}: joint space narrowing suspected, {', '.join(joints)} of grades 0 to 3. "
+            f"{_SIDES[hand.side]}: joint space narrowing suspected, {', '.join(joints)}. "
             "It is common and not specific.",
         )
     return lines
@@ -149,4 +151,4 @@ def _signs(hand: Hand) -> list[str]:
 
 def _narrowing(joint: Joint) -> str:
     width = "" if joint.space_mm is None else f", {joint.space_mm:.1f} mm"
-    return f"grade {joint.narrowing_grade}{width}"
+    return f"grade {joint.narrowing_grade} of 3{width}"

@@ -11,6 +11,7 @@ from PIL import Image
 from edge.clock import Stamp
 from edge.report import overlay as drawing
 from edge.report.overlay import LONG_SIDE, overlay
+from edge.report.panels import below
 from edge.report.pen import Pen, font, grown, wrapped
 from edge.types import Analysis, Ignored, ImageFacts, QualityNote
 from tests.report.report_samples import COLUMNS, DEVICE, MADE_AT, ROWS, film, findings, hand, lesion, not_analysed, png
@@ -57,11 +58,10 @@ def test_findings_are_outlined_by_certainty_in_two_colours_and_two_strokes() -> 
 
 
 def test_what_is_outlined_is_not_covered() -> None:
-    drawn, scale = drawing._film(png())
-    assert drawn is not None
-    picture = drawn.convert("RGB")
+    scale = 2.5
+    picture = Image.fromarray(film()).resize((round(COLUMNS * scale), round(ROWS * scale))).convert("RGB")
     clean = np.asarray(picture).copy()
-    drawing._mark(picture, findings(lesions=(lesion(1, "DP2", 200, 200),), ignored=()), scale, 22)
+    drawing.mark(picture, findings(lesions=(lesion(1, "DP2", 200, 200),), ignored=()), scale, 22)
     marked = np.asarray(picture)
     middle, reach = round(200.5 * scale), round(7 * scale)
     inside = np.s_[middle - reach : middle + reach, middle - reach : middle + reach]
@@ -205,4 +205,24 @@ def test_text_is_wrapped_to_the_width() -> None:
 def test_a_colour_film_is_drawn_in_grey() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (60, 80), (200, 30, 30)).save(buffer, "PNG")
-    assert drawing._film(buffer.getvalue())[0].mode == "L"  # type: ignore[union-attr]
+    picture = np.asarray(drawing._drawn(Image.open(buffer), 1.0, not_analysed(), 20))
+    assert (picture == picture[..., :1]).all()
+
+
+def test_a_hand_is_named_beside_what_is_drawn_not_over_it() -> None:
+    pen = Pen(Image.new("RGB", (600, 400)), 20)
+    pen.keep_free((0, 0, 200, 60))
+    pen.caption("LEFT hand", (10, 10, 500, 380), (0, 0, 599, 399))
+    caption = pen._taken[-1]
+    assert _share(caption, (0, 0, 200, 60)) == 0
+    assert caption[0] >= 200 or caption[1] >= 60
+
+
+def test_legend_list_and_small_print_do_not_cover_each_other() -> None:
+    for analysis in (findings(), findings(lesions=())):
+        for width in (1000, 1800):
+            panel = np.asarray(below(analysis, DEVICE, MADE_AT, 24, width))
+            legend = np.flatnonzero((panel == YELLOW).all(axis=2).any(axis=1))
+            print_ = (panel == (200, 200, 200)).all(axis=2)
+            left = int(np.flatnonzero((panel == YELLOW).all(axis=2).any(axis=0)).max())
+            assert not print_[legend.min() : legend.max() + 1, : left + 1].any()

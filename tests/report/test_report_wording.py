@@ -93,8 +93,8 @@ def test_sizes_say_where_they_come_from(origin: SpacingSource, words: str) -> No
 
 def test_associated_signs_are_suspected_and_quality_is_told() -> None:
     told = "\n".join(wording.comments(findings(quality=(QualityNote("motion", "warning", "The hand moved."),))))
-    assert "tuft resorption suspected, digit 2 (grade 1)" in told
-    assert "joint space narrowing suspected, DIP2 (grade 2, 0.6 mm)" in told
+    assert "tuft resorption suspected, digit 2 (grade 1 of 4)" in told
+    assert "joint space narrowing suspected, DIP2 (grade 2 of 3, 0.6 mm)" in told
     assert "Image quality (warning): The hand moved." in told
     assert "equals no published score" in told
     assert "Not counted: 1 (possible sesamoid)" in told
