@@ -1,6 +1,7 @@
 """Which events of a session have arrived, which are durable, and what to tell the unit about them.
 
-What always holds: `ack` names only events that were marked durable, or that the unit itself no longer holds.
+What always holds: `ack` names only events that were marked durable, or that the unit itself said it no longer holds;
+and what arrives although the unit said so is new all the same: its word is no reason to let an event go.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from firmware_bridge.messages import EventAck
 
 WINDOW: Final = 32
 """An acknowledgement can name this many events beyond the first that is missing."""
+
+
+_GONE_REMEMBERED: Final = 4096
 
 
 class Verdict(Enum):
@@ -27,16 +31,17 @@ class Delivery:
     """The host's side of the event ring of one boot. `oldest` is the first event that the unit still holds."""
 
     def __init__(self, oldest: int) -> None:
-        self._upto = oldest - 1
+        self._upto = self._told = oldest - 1
+        self._gone: set[int] = set()
         self._durable: set[int] = set()
         self._in_hand: dict[int, int] = {}
 
     def arrived(self, seq: int, boot_id: int) -> Verdict:
         """Judges an event that happened in boot `boot_id` and, when it is new, takes it in hand."""
-        if seq <= self._upto or seq in self._durable:
-            return Verdict.DURABLE
         if seq in self._in_hand:
             return Verdict.IN_HAND
+        if seq in self._durable or (self._told < seq <= self._upto and seq not in self._gone):
+            return Verdict.DURABLE
         if seq > self._upto + WINDOW:
             return Verdict.BEYOND
         self._in_hand[seq] = boot_id
@@ -47,6 +52,7 @@ class Delivery:
         if self._in_hand.get(seq) != boot_id:
             return False
         del self._in_hand[seq]
+        self._gone.discard(seq)
         if seq > self._upto:
             self._durable.add(seq)
         self._advance()
@@ -59,13 +65,16 @@ class Delivery:
 
     def released(self, oldest: int) -> int:
         """The unit holds nothing before `oldest` any more: how many events are lost by that."""
-        gone = max(0, oldest - 1 - self._upto)
-        known = sum(1 for seq in self._durable | self._in_hand.keys() if seq < oldest)
-        if gone:
-            self._upto = oldest - 1
-            self._durable = {seq for seq in self._durable if seq >= oldest}
-            self._advance()
-        return gone - known if gone else 0
+        if oldest <= self._upto + 1:
+            return 0
+        recent = range(max(self._upto + 1, oldest - _GONE_REMEMBERED), oldest)
+        known = {seq for seq in self._durable | self._in_hand.keys() if seq < oldest}
+        lost = oldest - 1 - self._upto - len(known)
+        self._gone = {seq for seq in recent if seq not in known}
+        self._upto = oldest - 1
+        self._durable = {seq for seq in self._durable if seq >= oldest}
+        self._advance()
+        return lost
 
     def first_missing(self, newest: int) -> int | None:
         """The first event up to `newest` that has not arrived, None when all have."""

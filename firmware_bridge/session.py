@@ -14,7 +14,9 @@ of a session, one line for each state and input.
 What always holds:
 
 - An event is acknowledged only after `event_persisted` (or when the unit itself says that it no longer holds it).
-- An event is handed out at most once at a time, and never again in one session once it is durable.
+- An event is handed out at most once at a time, and not again once it is durable (unless the unit had said that it was
+  gone: then rather twice than never; the sink knows it by its key).
+- No bytes make it raise.
 - An event that arrives whole is never dropped for its content: one that can't be read is handed out as a Fault
   with `FaultCode.UNREADABLE_EVENT` and its bytes, or it would block the unit's ring for ever.
 """
@@ -285,6 +287,9 @@ class Session:
             case Heartbeat():
                 unit.state, unit.interlock_closed = message.state, message.interlock_closed
                 self._heartbeat_ns = now_ns
+                if message.evt_oldest > message.evt_newest + 1:
+                    self._counts["bad_message"] += 1
+                    return []
                 self._counts["events_lost"] += unit.delivery.released(message.evt_oldest)
                 return self._ask_replay(unit, message.evt_newest, now_ns)
             case TimeRsp():

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -56,6 +56,7 @@ def run_unit(
 
     Raises:
         ValueError: if the folder of images holds none.
+        OSError: if the port's link can't be made.
     """
     if stop is None:
         stop = threading.Event()
@@ -151,7 +152,8 @@ class Bench:
                     f" ms={exposure.exposure_time_ms:g} mAs={exposure.exposure_mas:g} end={exposure.end_code.name}"
                 )
                 if self._sender is not None and self._maker is not None:
-                    image = self._maker.make(exposure, datetime.now(UTC).astimezone())
+                    began = datetime.now(UTC).astimezone() - timedelta(milliseconds=exposure.exposure_time_ms)
+                    image = self._maker.make(exposure, began)
                     self._sender.submit(image, _IMAGE_AFTER_S / self._speed)
             case StateChange(old=old, new=new):
                 self._say(f"state seq={happened.seq} {old.name}->{new.name}")

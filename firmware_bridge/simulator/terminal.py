@@ -1,7 +1,8 @@
 """The unit's port: a pseudo-terminal behind a stable link.
 
-What always holds: the link, while it exists, names the present terminal (it is swapped whole); a host may come, go or
-never read, and the simulator neither blocks nor fails - what nobody reads is lost, as on a real line.
+What always holds: the link leads to the present terminal of this process (it is swapped whole) or nowhere, even after
+kill -9; a host may come, go or never read, and the simulator neither blocks nor fails - what nobody reads is lost, as
+on a real line.
 """
 
 from __future__ import annotations
@@ -26,20 +27,26 @@ class Terminal:
         return self._master >= 0
 
     def plug(self) -> None:
-        """A new device appears behind the link."""
+        """A new device appears behind the link.
+
+        Raises:
+            OSError: if the link can't be made, or something that is no link is in its place.
+        """
+        if self._link.exists() and not self._link.is_symlink():
+            raise FileExistsError(f"{self._link} is not a link")
         self._master, self._slave = os.openpty()  # our slave end keeps the settings, and reads from failing
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
         fresh = self._link.with_name(f".{self._link.name}.{os.getpid()}")
         fresh.unlink(missing_ok=True)
-        fresh.symlink_to(os.ttyname(self._slave))
+        fresh.symlink_to(self._target())
         fresh.replace(self._link)
 
     def unplug(self) -> None:
         """The device vanishes."""
         if not self.plugged:
             return
-        if self._link.is_symlink() and str(self._link.readlink()) == os.ttyname(self._slave):
+        if self._link.is_symlink() and str(self._link.readlink()) == self._target():
             self._link.unlink(missing_ok=True)
         os.close(self._slave)
         os.close(self._master)
@@ -64,3 +71,8 @@ class Terminal:
             os.write(self._master, data)
         except OSError:
             return  # full, because nobody reads: the bytes are lost
+
+    def _target(self) -> str:
+        # By the process and not by /dev/pts/N: that number is soon another's, and a host that follows the link of a
+        # killed simulator would talk to a stranger.
+        return f"/proc/{os.getpid()}/fd/{self._slave}"

@@ -65,6 +65,28 @@ def test_what_the_unit_let_go_unseen_is_lost_and_counted_once() -> None:
     assert delivery.ack() == EventAck(5, 0)
 
 
+@pytest.mark.requirement("no exposure is lost, doubled or invented")
+def test_an_event_arrives_although_the_unit_said_that_it_is_gone_and_is_kept() -> None:
+    delivery = Delivery(oldest=5)
+    assert delivery.arrived(3, BOOT) is Verdict.NEW  # before what the HELLO told
+    assert delivery.persisted(3, BOOT)
+    delivery.arrived(5, BOOT)
+    delivery.persisted(5, BOOT)
+    assert delivery.released(oldest=9) == 3
+    assert delivery.arrived(5, BOOT) is Verdict.DURABLE
+    assert delivery.arrived(7, BOOT) is Verdict.NEW
+    assert delivery.arrived(7, BOOT) is Verdict.IN_HAND
+    assert delivery.persisted(7, BOOT)
+    assert delivery.arrived(7, BOOT) is Verdict.DURABLE
+    assert delivery.ack() == EventAck(8, 0)
+
+
+def test_a_wild_claim_about_what_is_gone_costs_no_memory() -> None:
+    delivery = Delivery(oldest=1)
+    assert delivery.released(oldest=2**32 - 1) == 2**32 - 2
+    assert len(delivery._gone) < 5000
+
+
 @pytest.mark.requirement("an exposure is confirmed to the unit only when it is on disk")
 def test_an_event_of_another_boot_does_not_confirm_one_with_the_same_number() -> None:
     delivery = Delivery(oldest=1)

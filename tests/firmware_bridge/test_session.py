@@ -9,6 +9,8 @@ from typing import Any
 
 import cbor2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_bridge.frame import Decoder, Frame
 from firmware_bridge.frame import encode as encode_frame
@@ -200,6 +202,14 @@ def test_events_that_the_unit_could_not_keep_are_counted_as_lost() -> None:
     assert sent(session.event_persisted(event.key)) == [EventAck(4, 0)]
 
 
+def test_a_heartbeat_that_contradicts_itself_confirms_nothing() -> None:
+    session = session_in(State.UP)
+    session.feed(wire(Heartbeat(9, UnitState.READY, True, 1000, 0, 0, 0)), START)
+    assert handed_out(session.feed(wire(EXPOSURE, seq=1), START))[0].key.seq == 1
+    counters = session.status().counters
+    assert (counters.events_lost, counters.bad_message) == (0, 1)
+
+
 def test_events_of_another_session_are_left_alone_until_the_unit_says_who_it_is() -> None:
     session = session_in(State.UP)
     actions = session.feed(wire(EXPOSURE, seq=1, boot=BOOT + 1), START + 200 * MS)
@@ -340,3 +350,37 @@ def test_the_time_is_asked_often_at_first_then_each_second() -> None:
         asked += [now_ms for message in sent(session.tick(now)) if isinstance(message, TimeReq)]
     assert asked[:7] == [60, 120, 180, 240, 300, 360, 420]
     assert [b - a for a, b in itertools.pairwise(asked[8:])] == [980] * len(asked[9:])
+
+
+ODD_NUMBERS = st.sampled_from([0, 1, 2, 7, 2**16, 2**32 - 1, 2**53 - 1, 2**63 - 1])
+ODD_PAYLOADS = st.dictionaries(
+    st.integers(0, 16), ODD_NUMBERS | st.booleans() | st.just("x") | st.just(["x"]), max_size=12
+)
+ODD_FRAMES = st.builds(
+    Frame,
+    type=st.sampled_from([*MessageType, 0x13, 0xFF]),
+    flags=st.integers(0, 255),
+    session=st.sampled_from([BOOT & 0xFFFF, 0, 7]),
+    seq=ODD_NUMBERS.filter(lambda number: number < 2**32),
+    payload=ODD_PAYLOADS.map(cbor2.dumps) | st.binary(max_size=40),
+)
+
+
+@given(st.lists(st.tuples(ODD_FRAMES, st.booleans(), st.integers(0, 3000)), max_size=30))
+def test_no_unit_however_odd_makes_the_session_raise_or_acknowledge_unkept_events(
+    story: list[tuple[Frame, bool, int]],
+) -> None:
+    session, now, kept = session_in(State.UP), START, set[int]()
+    for frame, keeps, later_ms in story:
+        now += later_ms * MS
+        actions = session.feed(encode_frame(frame), now) + session.tick(now)
+        for event in handed_out(actions):
+            if keeps:
+                kept.add(event.key.seq)
+                actions += session.event_persisted(event.key)
+            else:
+                session.event_refused(event.key)
+        for message in sent(actions):
+            if isinstance(message, EventAck) and frame.type in (MessageType.STATE, MessageType.EXPOSURE, 0x13):
+                assert frame.seq in kept
+        session.status()

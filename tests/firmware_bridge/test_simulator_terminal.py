@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from firmware_bridge.link import LinkReason
 from firmware_bridge.port import PortLost, SerialPort
 from firmware_bridge.simulator.terminal import Terminal
 
@@ -63,8 +66,7 @@ def test_a_host_may_go_and_come_back(terminal: Terminal, tmp_path: Path) -> None
 
 def test_replugging_gives_the_host_an_error_and_then_another_terminal(terminal: Terminal, tmp_path: Path) -> None:
     link = tmp_path / "unit"
-    port, before = SerialPort(str(link)), link.readlink()
-    holder = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)  # so that the number is not given out again at once
+    port = SerialPort(str(link))
     terminal.unplug()
     assert not link.exists()
     assert not link.is_symlink()
@@ -73,13 +75,34 @@ def test_replugging_gives_the_host_an_error_and_then_another_terminal(terminal: 
     port.close()
     terminal.write(b"lost")
     terminal.plug()
-    assert link.readlink().exists()
     port = SerialPort(str(link))
     terminal.write(b"again")
     assert port.read() == b"again"
     port.close()
-    os.close(holder)
-    assert str(before).startswith("/dev/pts/")
+
+
+def test_the_link_of_a_killed_simulator_leads_nowhere(tmp_path: Path) -> None:
+    link = tmp_path / "killed"
+    program = f"""
+import pathlib, time
+from firmware_bridge.simulator.terminal import Terminal
+Terminal(pathlib.Path({str(link)!r})).plug()
+print("plugged", flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as simulator:
+        assert simulator.stdout is not None
+        assert simulator.stdout.readline() == "plugged\n"
+        SerialPort(str(link)).close()
+        simulator.kill()
+    strangers = [os.openpty() for _ in range(3)]  # one of them has the number that the dead one had
+    assert link.is_symlink()
+    with pytest.raises(PortLost) as lost:
+        SerialPort(str(link))
+    assert lost.value.reason is LinkReason.PORT_ABSENT
+    for master, slave in strangers:
+        os.close(master)
+        os.close(slave)
 
 
 def test_the_link_of_another_simulator_is_left_alone(terminal: Terminal, tmp_path: Path) -> None:
@@ -100,3 +123,10 @@ def test_no_descriptor_is_left_behind(tmp_path: Path) -> None:
         terminal.unplug()
         terminal.unplug()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_file_in_the_link_s_place_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("thesis", encoding="utf-8")
+    with pytest.raises(FileExistsError):
+        Terminal(tmp_path / "precious").plug()
+    assert (tmp_path / "precious").read_text(encoding="utf-8") == "thesis"
