@@ -29,7 +29,7 @@ class Killed(Exception):  # noqa: N818 - kill -9
 class World:
     """A unit, a line, a host that dies and comes back, and a disk that outlives it."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, ring_capacity: int = 20_000) -> None:
         self.rng = random.Random(seed)
         self.now_ns = 1_000_000 * MS
         self.happened: dict[EventKey, Event] = {}
@@ -37,7 +37,7 @@ class World:
         self.kept: Counter[EventKey] = Counter()
         self.faults: Counter[str] = Counter()
         self.calm = False
-        self.ring = EventRing(capacity=20_000)
+        self.ring = EventRing(ring_capacity)
         self.unit = Unit(
             self.now_ns, speed=20, ring=self.ring, seen=self._seen, boot_ids=itertools.count(2**40 + 1).__next__
         )
@@ -188,3 +188,21 @@ def test_in_calm_weather_everything_arrives_once_and_nothing_is_asked_for_again(
     assert set(world.kept.values()) == {1}
     counters = world.session.status().counters
     assert (counters.events_repeated, counters.replays_asked, counters.events_lost, counters.bad_crc) == (0, 0, 0, 0)
+
+
+@pytest.mark.requirement("no exposure is lost, doubled or invented")
+def test_a_unit_whose_memory_overflows_keeps_its_exposures_and_the_host_counts_what_is_gone() -> None:
+    world = World(seed=1, ring_capacity=12)
+    world.calm = True
+    world.run(1)
+    world.unplugged_until_ns = world.now_ns + 60_000 * MS
+    for _ in range(10):
+        world.unit.press(Technique(50, 100, 20), world.now_ns)
+        world.run(0.5)
+    world.unplugged_until_ns = world.now_ns
+    world.settle()
+    world.run(3)
+    missing = world.happened.keys() - world.disk.keys()
+    assert len(missing) == world.ring.lost == world.session.status().counters.events_lost > 40
+    assert not any(isinstance(world.happened[key], Exposure) for key in missing)
+    assert world.disk.items() <= world.happened.items()
