@@ -35,6 +35,7 @@ from edge.detector.anatomy import SeenHand
 from edge.detector.engine import Engine
 from edge.detector.measures import MeasuredBody, Scale
 from edge.detector.pixels import Film, film
+from edge.detector.turn import upright
 from edge.errors import CalcedgeError, ModelError, Refused
 from edge.quiet import reading
 from edge.types import Analysed, Findings, Header, Ignored, ImageFacts, Lesion, ModelId, NotAnalysed
@@ -132,15 +133,17 @@ class Analyser:
         given, thresholds = self._bundle.anatomy, self._bundle.thresholds
         with run.step("gate"):
             gate.check_picture(seen.image)
+            turn = upright(seen.image, self._engine.anatomy, given)
         with run.step("anatomy"):
-            hands = gate.believed(anatomy.candidates(seen.image, self._engine.anatomy, given, thresholds), thresholds)
+            image = turn.film(seen.image)
+            hands = gate.believed(anatomy.candidates(image, self._engine.anatomy, given, thresholds), thresholds)
             estimated = anatomy.estimated_mm_per_pixel(hands)
             run.facts = facts = _with_scale(seen, estimated)
             mm = facts.mm_per_pixel
             if mm is None:
                 raise Refused("not-a-hand", "no scale can be told")
-        scale = Scale(facts.rows, facts.columns, mm)
-        views = [self._examine(seen.image, hand, scale, run) for hand in hands]
+        scale = Scale(image.shape[0], image.shape[1], mm)
+        views = [self._examine(image, hand, scale, run) for hand in hands]
         with run.step("measure"):
             return Findings(
                 source=source,
@@ -149,7 +152,7 @@ class Analyser:
                 image=facts,
                 quality=quality.notes(
                     quality.View(
-                        image=seen.image,
+                        image=image,
                         facts=facts,
                         hands=hands,
                         laterality=header.laterality,
@@ -159,9 +162,13 @@ class Analyser:
                         presentation=seen.presentation,
                     )
                 ),
-                hands=tuple(measures.hand(view.hand, view.counted(thresholds.possible), mm) for view in views),
-                lesions=_lesions(views, thresholds, scale, all_scores=all_scores),
-                ignored=tuple(ignored for view in views for ignored in view.ignored),
+                hands=tuple(
+                    turn.hand(measures.hand(view.hand, view.counted(thresholds.possible), mm)) for view in views
+                ),
+                lesions=tuple(
+                    turn.lesion(lesion) for lesion in _lesions(views, thresholds, scale, all_scores=all_scores)
+                ),
+                ignored=tuple(turn.ignored(ignored) for view in views for ignored in view.ignored),
             )
 
     def _examine(self, image: NDArray[np.float32], hand: SeenHand, scale: Scale, run: _Run) -> _Examined:

@@ -10,7 +10,7 @@ from its geometry, never from the header.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,13 +20,10 @@ from scipy import ndimage
 
 from edge.detector import prepare
 from edge.detector.bundle import KEYPOINTS, AnatomyInput, Thresholds
-from edge.detector.engine import STRIDE, Maps
+from edge.detector.engine import STRIDE, Look, Maps
 from edge.detector.regions import RegionMap, region_map
 from edge.detector.skeleton import SEGMENT_MM, assemble
 from edge.types import BBox, Point, Side
-
-Look = Callable[[NDArray[np.float32]], dict[str, Maps]]
-"""The anatomy network: from a picture to `regions` and `keypoints`."""
 
 MAX_HANDS: Final = 2
 _HAND: Final = 0.5

@@ -7,7 +7,7 @@ sizes; the graph is optimised here, on the machine that runs it. In fp32 the res
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,9 @@ from edge.errors import ModelError
 
 Maps = NDArray[np.float32]
 """[channels, rows, columns], 0 to 1."""
+
+Look = Callable[[NDArray[np.float32]], dict[str, Maps]]
+"""A network, as those see it who use it: from a picture [rows, columns] to named maps on half its grid."""
 
 STRIDE: Final = 2
 """Both networks answer on a grid of half their input's size."""

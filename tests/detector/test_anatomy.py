@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge.detector import anatomy, gate, prepare
 from edge.detector.anatomy import SeenHand
 from edge.detector.bundle import AnatomyInput, Thresholds
-from edge.detector.engine import Maps
+from edge.detector.engine import Look, Maps
 from edge.detector.regions import RegionMap
 from edge.detector.skeleton import SEGMENT_MM
 from edge.errors import Refused
@@ -108,7 +108,7 @@ def test_a_film_with_something_on_it_passes() -> None:
     gate.check_picture(np.random.default_rng(1).uniform(0.3, 0.5, (300, 300)).astype(np.float32))
 
 
-def _network(parts: list[tuple[slice, slice]]) -> anatomy.Look:
+def _network(parts: list[tuple[slice, slice]]) -> Look:
     """A network that sees hands in parts of the whole film, given in its grid."""
 
     def answer(image: NDArray[np.float32]) -> dict[str, Maps]:
