@@ -58,7 +58,7 @@ def overlay(analysis: Analysis, picture_png: bytes | None, *, made_at: Stamp, de
 def _drawn(film: Image.Image, scale: float, analysis: Analysis, unit: int) -> Image.Image:
     """The film at `scale` drawn pixels per film pixel, in colour, with its findings marked."""
     size = (max(1, round(film.width * scale)), max(1, round(film.height * scale)))
-    picture = film.convert("L").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0).convert("RGB")
+    picture = film.convert("L").resize(size, Image.Resampling.HAMMING, reducing_gap=2.0).convert("RGB")
     if isinstance(analysis, Findings):
         mark(picture, analysis, scale, unit)
     return picture

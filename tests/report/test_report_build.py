@@ -48,6 +48,8 @@ from tests.report.report_samples import (
     source,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # headers here are wrong on purpose
+
 
 def order() -> Dataset:
     item = Dataset()

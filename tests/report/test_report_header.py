@@ -12,6 +12,8 @@ from edge.errors import ReportError
 from edge.report.header import Source, fit, read_source
 from tests.report.report_samples import COLUMNS, ROWS, SOURCE_UID, STUDY_UID, save, source
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # headers here are wrong on purpose
+
 
 def read(tmp_path: Path, **values: Any) -> Source:
     return read_source(save(source(**values), tmp_path / "source.dcm"))
