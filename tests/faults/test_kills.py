@@ -20,7 +20,7 @@ from tests.peers.hands import new_hand
 from tests.peers.sender import Sender
 from tests.peers.waiting import wait_for
 
-_PAUSE_S = (0.05, 1.2)
+_PAUSE_S = (0.05, 3.0)
 
 
 def _run(folder: Path, kills: int, seed: int) -> None:
