@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Final
 
 from firmware_bridge.messages import Event, EventAck, StateChange
@@ -66,8 +67,8 @@ class EventRing:
 
     def acknowledge(self, ack: EventAck) -> None:
         """Lets go of what the host has kept."""
-        held = [seq for seq in self._entries if seq <= ack.upto or 0 <= seq - ack.upto - 1 < 32]
-        for seq in held:
+        nameable = list(takewhile(lambda seq: seq <= ack.upto + 32, self._entries))
+        for seq in nameable:
             if seq <= ack.upto or ack.bitmap >> (seq - ack.upto - 1) & 1:
                 del self._entries[seq]
 
