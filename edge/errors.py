@@ -37,6 +37,7 @@ REASONS: Final[dict[str, Reason]] = _vocabulary(
     # -- the file ------------------------------------------------------------------------------------------
     Reason("not-dicom", "This file is not a DICOM object.", "Send the image again as DICOM, or wrap the picture first (calcedge wrap)."),
     Reason("not-a-picture", "This file is not a picture that can be wrapped.", "Give a PNG, TIFF or JPEG of one radiograph, 8 or 16 bit grey."),
+    Reason("not-writable", "The file can't be written.", "Choose a folder that exists, has room and may be written."),
     Reason("truncated", "The file ends before its content does.", "Send the image again from the unit."),
     Reason("unsupported-encoding", "The pixels are stored in an encoding that is not supported.", "Set the unit to send uncompressed images or a common lossless encoding."),
     Reason("damaged-pixels", "The pixel data is damaged and can't be decoded.", "Send the image again from the unit; if it happens again, call service."),

@@ -81,8 +81,7 @@ def wrap(
 
     Raises:
         CalcedgeError: `not-a-picture` when the file is no such picture, `multi-frame` when it holds several,
-            `too-large` when it has too many pixels.
-        OSError: if `out` can't be written.
+            `too-large` when it has too many pixels, `not-writable` when `out` can't be written.
     """
     if out.exists() and out.samefile(picture):
         raise CalcedgeError("not-a-picture", "the DICOM file would overwrite it")
@@ -98,6 +97,8 @@ def wrap(
     try:
         ds.save_as(beside, enforce_file_format=True)
         beside.replace(out)
+    except OSError as error:
+        raise CalcedgeError("not-writable", error.strerror or type(error).__name__) from error
     finally:
         beside.unlink(missing_ok=True)
 

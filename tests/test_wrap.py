@@ -219,6 +219,16 @@ def test_the_picture_is_never_overwritten(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    path = saved(ramp(), tmp_path / "film.png")
+    (tmp_path / "folder").mkdir()
+    for out in (tmp_path / "nowhere" / "film.dcm", tmp_path / "folder"):
+        with pytest.raises(CalcedgeError) as caught:
+            wrap(path, out, mm_per_pixel=0.2)
+        assert caught.value.reason.code == "not-writable"
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["film.png", "folder"]
+
+
 def test_two_wraps_are_two_images(tmp_path: Path) -> None:
     path = saved(ramp(), tmp_path / "film.png")
     assert wrapped(path).SOPInstanceUID != wrapped(path).SOPInstanceUID
