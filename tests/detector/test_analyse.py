@@ -20,6 +20,7 @@ from pydicom import Dataset, dcmread
 from edge import wire
 from edge.detector.analyse import Analyser
 from edge.detector.pixels import film
+from edge.detector.turn import Turn
 from edge.errors import Refused
 from edge.intake.admit import admit
 from edge.types import JOINTS, REGIONS, TUFTS, Analysed, Findings, Header, NotAnalysed
@@ -155,6 +156,27 @@ def test_inverted_storage_gives_the_same_findings(analyser: Analyser, release: P
         assert (turned.hands[0].joints[name].x, turned.hands[0].joints[name].y) == pytest.approx(
             (joint.x, joint.y), abs=1
         )
+
+
+@pytest.mark.requirement("the side is the hand's own")
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_hand_is_the_same_whichever_way_the_film_lies(
+    analyser: Analyser, release: Path, save: Save, quarters: int
+) -> None:
+    codes = dcmread(phantom(release, "left-lesions")).pixel_array.astype(np.uint16)
+    spacing = {"BitsStored": 12, "ImagerPixelSpacing": [0.15, 0.15]}
+    path, header = save(codes, **spacing)
+    plain = analyser.analyse(path, header, source="x").analysis
+    path, header = save(np.ascontiguousarray(np.rot90(codes, -quarters)), **spacing)
+    turned = analyser.analyse(path, header, source="x").analysis
+    assert isinstance(plain, Findings)
+    assert isinstance(turned, Findings)
+    assert [hand.side for hand in turned.hands] == ["L"]
+    assert [lesion.area_mm2 for lesion in turned.lesions] == [lesion.area_mm2 for lesion in plain.lesions]
+    turn = Turn(quarters, turned.image.rows, turned.image.columns)
+    for name, joint in plain.hands[0].joints.items():
+        back = turned.hands[0].joints[name]
+        assert (back.x, back.y) == pytest.approx(turn.point((joint.x, joint.y)), abs=1e-3)
 
 
 def test_a_film_without_a_scale_gets_one_from_the_bones(analyser: Analyser, release: Path, tmp_path: Path) -> None:
