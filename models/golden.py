@@ -35,7 +35,7 @@ class Golden:
 GOLDEN: Final = (
     Golden("left-lesions", 910_100, "left", 7),
     Golden("right-clear", 910_202, "right", 0),
-    Golden("both-lesions", 910_021, "both", 4),
+    Golden("both-lesions", 910_316, "both", 4),
 )
 
 

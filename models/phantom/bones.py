@@ -169,7 +169,9 @@ def _end_surfaces(bone: Bone, across: Map, u: Map, rng: np.random.Generator) -> 
         ends = [length - 0.5 * wide * across**3.5, length - 0.5 - 0.62 * wide * across**2.6]
     elif kind in {"PP", "MP"}:
         notch = float(rng.uniform(0.05, 0.16)) * wide
-        ends = [length - notch * np.exp(-((across / 0.35) ** 2)) - 0.5 * wide * across**5]
+        end = length - notch * np.exp(-((across / 0.35) ** 2)) - 0.5 * wide * across**5
+        behind = float(rng.uniform(0.0, 0.6)) + bone.rotation * float(rng.uniform(0.3, 2.8))
+        ends = [end, end - behind - float(rng.uniform(0, 0.25)) * wide * across**2]  # two condyles, seldom in line
     elif kind == "DP":
         knobs = np.sin(u * np.float32(rng.uniform(0.8, 2.6)) + np.float32(rng.uniform(0, 6.3)))
         round_off = float(rng.uniform(0.2, 0.5)) * wide

@@ -68,11 +68,11 @@ def add_sesamoids(grid: Grid, hand: Hand, hand_index: int, maps: Maps, rng: np.r
     made = []
     mc1, pp1 = hand.bone("MC1"), hand.bone("PP1")
     size = hand.person.size
-    shift = -4.0 * mc1.rotation * float(rng.uniform(0.4, 1.4))
+    shift = -4.0 * mc1.rotation * float(rng.uniform(0.2, 2.4))
     sites: dict[str, Vec] = {
-        "MCP1r": mc1.at(float(rng.uniform(0.86, 0.98)), (4.2 + shift) * size),
-        "MCP1u": mc1.at(float(rng.uniform(0.88, 1.02)), (-4.6 + shift) * size),
-        "IP1": pp1.at(float(rng.uniform(0.92, 1.02)), float(rng.normal(-1.0, 1.5))),
+        "MCP1r": mc1.at(float(rng.uniform(0.84, 1.0)), (4.2 + shift + float(rng.normal(0, 0.8))) * size),
+        "MCP1u": mc1.at(float(rng.uniform(0.84, 1.08)), (-4.8 + shift + float(rng.normal(0, 0.8))) * size),
+        "IP1": pp1.at(float(rng.uniform(0.9, 1.04)), float(rng.normal(-2.0, 2.5))),
         "MCP2": hand.bone("MC2").at(float(rng.uniform(0.88, 0.99)), float(rng.uniform(1.5, 5.5)) * size),
         "MCP3": hand.bone("MC3").at(float(rng.uniform(0.88, 0.98)), float(rng.normal(0, 3))),
         "MCP4": hand.bone("MC4").at(float(rng.uniform(0.88, 0.98)), float(rng.normal(0, 3))),
@@ -105,12 +105,7 @@ def add_bony(grid: Grid, hand: Hand, maps: Maps, rng: np.random.Generator) -> No
             _spot(
                 grid, hand, centre, float(rng.uniform(0.5, 1.8)), into=maps.bone_mm, density=1.0, label=maps.undecided
             )
-    if rng.random() < 0.05:
-        x, y = hand.bone("ULNA").head
-        place = (x - 6.0 * hand.person.size, y + float(rng.uniform(3.0, 6.5)))
-        _shelled(
-            grid, hand, place, (float(rng.uniform(1.0, 2.2)), float(rng.uniform(0.9, 1.6))), into=maps.bone_mm, rng=rng
-        )
+    _styloid(grid, hand, maps, rng)
     if age > 55 and rng.random() < 0.1:
         _vessels(grid, hand, maps, rng)
     if age > 60 and rng.random() < 0.08:
@@ -206,6 +201,20 @@ def _osteophyte(grid: Grid, hand: Hand, bone: Bone, side: float, maps: Maps, *, 
     reach = float(rng.uniform(0.5, 1.6))
     centre = bone.at(part, side * (edge + 0.25 * reach))
     _spot(grid, hand, centre, reach, into=maps.bone_mm, density=float(rng.uniform(0.35, 0.8)))
+
+
+def _styloid(grid: Grid, hand: Hand, maps: Maps, rng: np.random.Generator) -> None:
+    """The ulna's styloid: often a dense knob, seldom a bone of its own."""
+    if rng.random() < 0.4:
+        x, y = hand.bone("ULNA").head
+        knob = (x - float(rng.uniform(3.0, 7.5)) * hand.person.size, y + float(rng.uniform(-0.5, 5.0)))
+        _spot(grid, hand, knob, float(rng.uniform(0.7, 1.8)), into=maps.bone_mm, density=float(rng.uniform(0.2, 0.7)))
+    if rng.random() < 0.05:
+        x, y = hand.bone("ULNA").head
+        place = (x - 6.0 * hand.person.size, y + float(rng.uniform(3.0, 6.5)))
+        _shelled(
+            grid, hand, place, (float(rng.uniform(1.0, 2.2)), float(rng.uniform(0.9, 1.6))), into=maps.bone_mm, rng=rng
+        )
 
 
 def _tubercles(grid: Grid, hand: Hand, bone: Bone, maps: Maps, rng: np.random.Generator) -> None:
