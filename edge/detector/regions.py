@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from edge.detector import prepare
 from edge.detector.engine import STRIDE, Maps
@@ -40,7 +41,7 @@ class RegionMap:
 
     Attributes:
         labels: of each cell.
-        inside: float32, the probability that a cell belongs to a hand.
+        inside: float32, the probability that a cell belongs to this hand.
         crop: the part of the film that the network saw.
         mapping: from the crop to the network's input.
     """
@@ -100,7 +101,9 @@ def region_map(
         mapping: from the crop to the network's input.
     """
     labels = np.zeros(tissue.shape, dtype=np.uint8)
-    empty = RegionMap(labels, (1 - probability[0]).astype(np.float32), crop, mapping)
+    near = ndimage.binary_dilation(tissue, iterations=2)  # not the other hand that a crop may hold
+    inside = np.where(near, 1 - probability[0], 0).astype(np.float32)
+    empty = RegionMap(labels, inside, crop, mapping)
     rows, columns = np.nonzero(tissue)
     if len(rows):
         xs, ys = empty.film_of(columns, rows)

@@ -76,6 +76,7 @@ def test_what_is_not_this_hand_is_background() -> None:
     tissue[:, :50] = True
     found = region_map(probability("MC4"), tissue, FINGERS, CROP, MAPPING)
     assert (found.labels[:, 50:] == 0).all()
+    assert (found.inside[:, 55:] == 0).all(), "another hand in the crop is not this one"
     assert (found.labels[:, :50] > 0).all()
 
 
