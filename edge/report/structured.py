@@ -1,7 +1,8 @@
 """The structured report: Comprehensive 3D SR around the content of `content`.
 
 CompletionFlag is COMPLETE (the software has said all it has to say), VerificationFlag UNVERIFIED (no person has
-looked). The source image is the evidence; the study is the source's own, the series new.
+looked), PreliminaryFlag PRELIMINARY (a clinician's reading is the definitive means of communicating findings,
+PS3.3 C.17.2). The source image is the evidence; the study is the source's own, the series new.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def structured_report(setting: Setting, analysis: Analysis) -> Dataset:
     ds = new_object(setting, place)
     ds.CompletionFlag = "COMPLETE"
     ds.VerificationFlag = "UNVERIFIED"
-    ds.PreliminaryFlag = "FINAL"
+    ds.PreliminaryFlag = "PRELIMINARY"
     ds.ReferencedPerformedProcedureStepSequence = []
     ds.PerformedProcedureCodeSequence = []
     ds.CurrentRequestedProcedureEvidenceSequence = [_evidence(source)]

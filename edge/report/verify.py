@@ -39,6 +39,12 @@ _CLASSES: Final[dict[ReportKind, str]] = {
     "structured-report": Comprehensive3DSRStorage,
     "overlay": SecondaryCaptureImageStorage,
 }
+_STANDING: Final = {
+    "CompletionFlag": "COMPLETE",
+    "VerificationFlag": "UNVERIFIED",
+    "PreliminaryFlag": "PRELIMINARY",
+}
+"""What a report says of its own standing, always."""
 _REFERENCE: Final = Tag("ReferencedSOPInstanceUID")
 _HALF_UNIT: Final = 0.5e-4
 """Measured values are written with four decimals."""
@@ -96,8 +102,9 @@ def _whole_picture(ds: Dataset) -> None:
 
 
 def _same_values(ds: Dataset, analysis: Analysis) -> None:
-    if ds.VerificationFlag != "UNVERIFIED":
-        raise _mismatch("VerificationFlag")
+    for keyword, value in _STANDING.items():
+        if ds[keyword].value != value:
+            raise _mismatch(keyword)
     found, expected = groups_of(ds), groups_expected(analysis)
     if [group.name for group in found] != [group.name for group in expected]:
         raise _mismatch("the findings listed")

@@ -190,6 +190,7 @@ def test_the_outcome_is_coded(analysis: Analysis, outcome: Code, tmp_path: Path)
     assert answer(image_groups(document)["ANALYSIS"], codes.SUMMARY_OF_DETECTIONS) == outcome
     assert document.CompletionFlag == "COMPLETE"
     assert document.VerificationFlag == "UNVERIFIED"
+    assert document.PreliminaryFlag == "PRELIMINARY"
 
 
 def test_without_a_pixel_spacing_no_size_is_given(tmp_path: Path) -> None:

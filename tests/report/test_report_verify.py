@@ -166,6 +166,8 @@ CONTENT: dict[str, Callable[[Dataset], None]] = {
     "a finding less": _drop,
     "a sentence": _sentence,
     "no measurements": _no_measurements,
+    "final, as if it were the clinician's": setter("PreliminaryFlag", "FINAL"),
+    "incomplete": setter("CompletionFlag", "PARTIAL"),
     "verified by nobody": setter("VerificationFlag", "VERIFIED"),
 }
 
