@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import statistics
 import threading
@@ -34,7 +35,10 @@ class Browser(threading.Thread):
         self.outcomes: dict[int, str] = {}
 
     def run(self) -> None:
-        with urllib.request.urlopen(f"{self._address}/events", timeout=300) as stream:
+        with (
+            contextlib.suppress(ConnectionError),  # the appliance is gone: the bench is over
+            urllib.request.urlopen(f"{self._address}/events", timeout=300) as stream,
+        ):
             for line in stream:
                 if line.startswith(b"event: changed"):
                     self._look()
