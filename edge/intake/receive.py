@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from edge.errors import StoreError
 from edge.store import events, images
-from edge.store.objects import digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +55,8 @@ class Reception:
         if not self.accepting():
             temporary.unlink(missing_ok=True)
             raise StoreError("disk-full")
-        found = digest(temporary)
         try:
-            self._store.objects.adopt(temporary, found.object)
+            found = self._store.objects.adopt_unread(temporary)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise StoreError("disk-full", type(error).__name__) from error

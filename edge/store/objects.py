@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -87,14 +88,29 @@ class Objects:
 
     def adopt(self, temporary: Path, name: str) -> str:
         """Makes a finished file on the same file system into the object `name`, durably. The file is gone after."""
-        target = self.path(name)
         _fsync(temporary)
+        self._rename(temporary, name)
+        return name
+
+    def _rename(self, temporary: Path, name: str) -> None:
+        target = self.path(name)
         if not target.parent.exists():
             target.parent.mkdir(exist_ok=True)
             _fsync(self.root)
         temporary.rename(target)
         _fsync(target.parent)
-        return name
+
+    def adopt_unread(self, temporary: Path) -> Digest:
+        """Makes a finished file whose content nobody has read yet into an object. The file is gone after.
+
+        Syncing waits for the disk and hashing for a processor: they are done side by side.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            synced = pool.submit(_fsync, temporary)
+            found = digest(temporary)
+            synced.result()
+        self._rename(temporary, found.object)
+        return found
 
     def read(self, name: str) -> bytes:
         """The object's bytes, proven by its name.
