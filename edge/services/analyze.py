@@ -13,8 +13,7 @@ import structlog
 from edge import __version__
 from edge.errors import ReportError, StoreError, reason
 from edge.flow import Flow
-from edge.report.build import DeviceId, make_reports
-from edge.report.rehearsal import rehearse
+from edge.report.build import DeviceId, make_reports, warm_up
 from edge.services.process import Context
 from edge.services.worker import Settings, Worker, WorkerDied
 from edge.store import images
@@ -154,7 +153,7 @@ def body(context: Context) -> None:
     try:
         analyze.tell(None)
         worker.start()
-        rehearse()
+        warm_up()
         while not context.stop.is_set():
             if analyze.step():
                 continue
