@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -84,20 +85,22 @@ def candidates(
 def side_of(keypoints: Mapping[str, Point]) -> Side:
     """Left or right, of a hand seen from behind (PA), whatever way it is turned on the film.
 
-    Going along the fingers to their tips, a left hand has its thumb on the right.
+    Going along the fingers to their tips, a left hand has its index finger to the right of its little finger. All
+    fingers' joints vote; the thumb, which lies anywhere, doesn't.
     """
     steps = [
         (keypoints[a], keypoints[b])
         for a, b in (("WRIST", "MCP3"), *((f"MCP{d}", f"PIP{d}") for d in (2, 3, 4, 5)))
         if a in keypoints and b in keypoints
     ]
-    knuckles = [keypoints[f"MCP{d}"] for d in (1, 2, 3, 4, 5) if f"MCP{d}" in keypoints]
-    if not steps or len(knuckles) < 3:
-        return "U"
     fx, fy = sum(b[0] - a[0] for a, b in steps), sum(b[1] - a[1] for a, b in steps)
-    (rx, ry), (ux, uy) = knuckles[0], knuckles[-1]
-    turn = fx * (ry - uy) - fy * (rx - ux)
-    return "L" if turn > 0 else "R"
+    turns = []
+    for kind in ("MCP", "PIP", "DIP"):
+        row = [keypoints[f"{kind}{d}"] for d in (2, 3, 4, 5) if f"{kind}{d}" in keypoints]
+        turns += [fx * (ry - uy) - fy * (rx - ux) for (rx, ry), (ux, uy) in pairwise(row)]
+    if not steps or len(turns) < 2:
+        return "U"
+    return "L" if sum(turns) > 0 else "R"
 
 
 def bone_scales(hand: SeenHand) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
-"""The map of a hand's 20 regions: how far along a finger by the network, which finger by the skeleton.
+"""The map of a hand's 20 regions: its outline and its carpus by the network, its bones by the skeleton.
 
-Seen alone, a patch of a finger says "middle phalanx" and hardly which finger's. The skeleton, put together from the
-whole hand, does: so each cell takes its kind from the network and its digit from the nearest finger.
+Seen alone, a patch of a finger hardly says which finger it is of, and joints blur. The skeleton, put together from the
+whole hand, knows both: a cell belongs to the nearest bone. The network says where the hand ends, where the carpus
+begins, and what lies between joints that were not seen.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ Labels = NDArray[np.uint8]
 """0 background, 1 + index in `REGIONS`."""
 
 CARPUS: Final = 1 + REGIONS.index("CARPUS")
+_MC1: Final = 1 + REGIONS.index("MC1")
 _KINDS: Final = ("DP", "MP", "PP", "MC", "CARPUS")
 _BASE: Final = 0.35
 """A metacarpal starts about here on the way from the wrist to its head."""
@@ -33,6 +35,16 @@ _FAR_MM: Final = 22.0
 _AXIS: Final = {d: ("WRIST", f"MCP{d}", f"PIP{d}", f"DIP{d}", f"TIP{d}") for d in DIGITS[1:]} | {
     1: ("WRIST", "MCP1", "IP1", "TIP1")
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A bone's line on the film. `label` is 0 where a joint between is not seen: it may stand for two bones."""
+
+    digit: int
+    label: int
+    start: Point
+    stop: Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +127,28 @@ def _label(
     share: NDArray[np.float32], xs: NDArray[np.float64], ys: NDArray[np.float64], keypoints: Mapping[str, Point]
 ) -> Labels:
     """The label of each of n cells; `share` [20, n] is the network's."""
-    own = share.argmax(axis=0)
-    axes = {digit: axis for digit in DIGITS if len(axis := _axis(digit, keypoints)) > 1}
-    if not axes:
-        return np.asarray(1 + own, dtype=np.uint8)
-    away = np.stack([_distance(xs, ys, axis) for axis in axes.values()])
-    digit = np.array(list(axes))[away.argmin(axis=0)]
-    hand_px = max(np.ptp(xs), np.ptp(ys), 1.0)
-    far = away.min(axis=0) > _FAR_MM / 190.0 * hand_px
+    own = (1 + share.argmax(axis=0)).astype(np.uint8)
+    segments = [segment for digit in DIGITS for segment in _segments(digit, keypoints)]
+    if not segments:
+        return own
+    away = np.stack([_distance(xs, ys, segment) for segment in segments])
+    nearest = away.argmin(axis=0)
+    by_digit = _of_digit(share, np.array([segment.digit for segment in segments])[nearest])
+    label = np.array([segment.label for segment in segments], dtype=np.uint8)[nearest]
+    metacarpal = (label >= _MC1) & (label < CARPUS)
+    label = np.where((label == 0) | (metacarpal & (own == CARPUS)), by_digit, label)
+    far = away.min(axis=0) > _FAR_MM / 190.0 * max(np.ptp(xs), np.ptp(ys), 1.0)
+    return np.asarray(np.where(far, own, label), dtype=np.uint8)
+
+
+def _of_digit(share: NDArray[np.float32], digit: NDArray[np.int_]) -> Labels:
+    """Each cell's label if its kind is the network's and its digit is given."""
     kinds = np.stack(
         [share[[i for i, name in enumerate(REGIONS) if name.startswith(kind)]].sum(axis=0) for kind in _KINDS]
     )
-    thumb = kinds.copy()
-    thumb[_KINDS.index("MP")] = -1  # it has none
-    kind = np.where(digit == 1, thumb.argmax(axis=0), kinds.argmax(axis=0))
-    table = np.array([[_index(name, d) for d in (0, *DIGITS)] for name in _KINDS], dtype=np.uint8)
-    return np.asarray(np.where(far, 1 + own, table[kind, digit]), dtype=np.uint8)
+    kinds[_KINDS.index("MP"), digit == 1] = -1  # a thumb has none
+    table = np.array([[_index(kind, d) for d in (0, *DIGITS)] for kind in _KINDS], dtype=np.uint8)
+    return np.asarray(table[kinds.argmax(axis=0), digit], dtype=np.uint8)
 
 
 def _index(kind: str, digit: int) -> int:
@@ -138,26 +156,26 @@ def _index(kind: str, digit: int) -> int:
     return 1 + REGIONS.index(name) if name in REGIONS else 0
 
 
-def _axis(digit: int, keypoints: Mapping[str, Point]) -> list[Point]:
-    """A digit's line from the base of its metacarpal to beyond its tip, through the joints that are seen."""
-    names = [name for name in _AXIS[digit] if name in keypoints]
-    points = [keypoints[name] for name in names]
-    if len(points) < 2 or names[-1] == "WRIST":
-        return []
-    if names[0] == "WRIST":
-        (wx, wy), (hx, hy) = points[:2]
-        points[0] = (wx + _BASE * (hx - wx), wy + _BASE * (hy - wy))
-    if names[-1].startswith("TIP"):
-        (ax, ay), (bx, by) = points[-2:]
-        points[-1] = (bx + _TIP * (bx - ax), by + _TIP * (by - ay))
-    return points
+def _segments(digit: int, keypoints: Mapping[str, Point]) -> list[_Segment]:
+    """A digit's bones from the base of its metacarpal to beyond its tip, through the joints that are seen."""
+    chain = _AXIS[digit]
+    seen = [index for index, name in enumerate(chain) if name in keypoints]
+    out = []
+    for a, b in pairwise(seen):
+        (ax, ay), (bx, by) = keypoints[chain[a]], keypoints[chain[b]]
+        if chain[a] == "WRIST":
+            ax, ay = ax + _BASE * (bx - ax), ay + _BASE * (by - ay)
+        if chain[b].startswith("TIP"):
+            bx, by = bx + _TIP * (bx - ax), by + _TIP * (by - ay)
+        kinds = ("MC", "PP", "DP") if digit == 1 else ("MC", "PP", "MP", "DP")
+        out.append(_Segment(digit, _index(kinds[a], digit) if b == a + 1 else 0, (ax, ay), (bx, by)))
+    return out
 
 
-def _distance(xs: NDArray[np.float64], ys: NDArray[np.float64], axis: list[Point]) -> NDArray[np.float64]:
-    """From each point to a broken line."""
-    best = np.full(xs.shape, np.inf)
-    for (ax, ay), (bx, by) in pairwise(axis):
-        dx, dy = bx - ax, by - ay
-        along = np.clip(((xs - ax) * dx + (ys - ay) * dy) / max(dx * dx + dy * dy, 1e-9), 0.0, 1.0)
-        best = np.minimum(best, np.hypot(xs - ax - along * dx, ys - ay - along * dy))
-    return best
+def _distance(xs: NDArray[np.float64], ys: NDArray[np.float64], segment: _Segment) -> NDArray[np.float64]:
+    """From each point to a segment."""
+    (ax, ay), (bx, by) = segment.start, segment.stop
+    dx, dy = bx - ax, by - ay
+    along = np.clip(((xs - ax) * dx + (ys - ay) * dy) / max(dx * dx + dy * dy, 1e-9), 0.0, 1.0)
+    away: NDArray[np.float64] = np.hypot(xs - ax - along * dx, ys - ay - along * dy)
+    return away

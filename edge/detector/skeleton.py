@@ -39,6 +39,8 @@ _CHAINS: Final = {
     1: ("MCP1", "IP1", "TIP1"),
     **{d: (f"MCP{d}", f"PIP{d}", f"DIP{d}", f"TIP{d}") for d in (2, 3, 4, 5)},
 }
+_SAME_PLACE: Final = 3.0
+"""Cells."""
 _PEAKS: Final = 6
 _LEAST_PEAK: Final = 0.04
 _ABSENT: Final = math.log(0.02)
@@ -146,7 +148,7 @@ def _chains(digit: int, by_name: Mapping[str, Heat], pools: Mapping[str, list[Pe
     names = _CHAINS[digit]
     grown = [_Chain(digit, (), 0.0, frozenset())]
     for depth, name in enumerate(names):
-        places = peaks_of(by_name[name], 3) if digit == 1 else pools[name[:3]]
+        places = _of_the_thumb(by_name[name], pools) if digit == 1 else pools[name[:3]]
         choices = [(place, math.log(_near(by_name[name], place) + 0.01)) for place in places]
         longer = [chain.extended(None, _ABSENT) for chain in grown]
         for chain in grown:
@@ -155,6 +157,15 @@ def _chains(digit: int, by_name: Mapping[str, Heat], pools: Mapping[str, list[Pe
         longer.sort(key=lambda chain: -chain.worth)
         grown = longer[: _KEPT if depth == len(names) - 1 else 2 * _KEPT]
     return [*grown, _Chain(digit, (None,) * len(names), _ABSENT * len(names), frozenset())]
+
+
+def _of_the_thumb(heat: Heat, pools: Mapping[str, list[Peak]]) -> list[Peak]:
+    """Places of a thumb's joint. One that is a finger's joint too is the same place: only one digit can have it."""
+    places = []
+    for peak in peaks_of(heat, 3):
+        shared = [p for pool in pools.values() for p in pool if math.dist((p.x, p.y), (peak.x, peak.y)) < _SAME_PLACE]
+        places.append(Peak(shared[0].x, shared[0].y, peak.heat) if shared else peak)
+    return places
 
 
 def _near(heat: Heat, place: Peak) -> float:

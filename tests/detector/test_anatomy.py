@@ -47,9 +47,14 @@ def test_a_hand_s_side_doesn_t_depend_on_how_it_lies(turn_deg: float) -> None:
     assert anatomy.side_of(keypoints(turn_deg=turn_deg, mirrored=True)) == "R"
 
 
-@pytest.mark.parametrize("gone", [["WRIST"], ["MCP1"], ["MCP5", "WRIST"], ["MCP1", "MCP2"]])
+@pytest.mark.parametrize("gone", [["WRIST"], ["MCP1"], ["MCP5", "WRIST"], ["MCP3", "MCP2", "PIP5"]])
 def test_a_side_needs_no_single_joint(gone: list[str]) -> None:
     assert anatomy.side_of({name: p for name, p in keypoints().items() if name not in gone}) == "L"
+
+
+def test_a_thumb_across_the_palm_doesn_t_change_the_side() -> None:
+    points = keypoints()
+    assert anatomy.side_of(points | {"MCP1": points["MCP5"], "TIP1": points["PIP5"]}) == "L"
 
 
 def test_too_little_of_a_hand_has_no_side() -> None:

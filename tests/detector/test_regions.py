@@ -1,4 +1,4 @@
-"""The region map takes its kind from the network and its digit from the skeleton."""
+"""The region map: outline and carpus by the network, bones by the skeleton."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.detector import prepare
-from edge.detector.regions import CARPUS, RegionMap, region_map
+from edge.detector.regions import RegionMap, region_map
 from edge.types import REGIONS, Point
 
 CROP = (100, 50, 499, 449)
@@ -39,9 +39,19 @@ def name_at(found: RegionMap, x: float, y: float) -> str:
 
 
 @pytest.mark.parametrize("digit", [2, 3, 4, 5])
-def test_the_digit_is_the_nearest_finger_s(digit: int) -> None:
+@pytest.mark.parametrize(("kind", "y"), [("DP", 70), ("DP", 130), ("MP", 150), ("MP", 210), ("PP", 230), ("MC", 345)])
+def test_a_cell_belongs_to_the_nearest_bone(digit: int, kind: str, y: float) -> None:
     found = labelled(probability("MP2"), FINGERS)
-    assert name_at(found, 60 + 80 * digit + 10, 180) == f"MP{digit}"
+    assert name_at(found, 60 + 80 * digit + 10, y) == f"{kind}{digit}"
+
+
+def test_where_a_joint_is_not_seen_the_network_tells_the_bones_apart() -> None:
+    lost = {name: point for name, point in FINGERS.items() if name != "DIP3"}
+    content = probability("MP2")
+    content[:, :14] = probability("DP5")[:, :14]
+    found = labelled(content, lost)
+    assert name_at(found, 300, 90) == "DP3"
+    assert name_at(found, 300, 180) == "MP3"
 
 
 def test_a_thumb_has_no_middle_phalanx() -> None:
@@ -53,18 +63,20 @@ def test_a_thumb_has_no_middle_phalanx() -> None:
     }
     content = probability("MP2")
     content[1 + REGIONS.index("PP3")] = 0.1
-    assert name_at(labelled(content, thumb), 180, 250) == "PP1"
+    assert name_at(labelled(content, {k: p for k, p in thumb.items() if k != "IP1"}), 185, 260) == "PP1"
 
 
 def test_far_from_every_finger_the_network_decides() -> None:
     only = {name: point for name, point in FINGERS.items() if name.endswith("2") or name == "WRIST"}
-    found = labelled(probability("PP5"), only)
+    found = labelled(probability("MP5"), only)
     assert name_at(found, 225, 250) == "PP2"
-    assert name_at(found, 470, 250) == "PP5"
+    assert name_at(found, 470, 250) == "MP5"
 
 
-def test_the_carpus_has_no_digit() -> None:
-    assert set(np.unique(labelled(probability("CARPUS"), FINGERS).labels)) == {CARPUS}
+def test_the_network_says_where_the_carpus_begins() -> None:
+    found = labelled(probability("CARPUS"), FINGERS)
+    assert name_at(found, 300, 420) == "CARPUS"
+    assert name_at(found, 300, 180) == "MP3"
 
 
 def test_without_a_skeleton_the_network_s_map_stands() -> None:
