@@ -127,7 +127,7 @@ def _label(
     share: NDArray[np.float32], xs: NDArray[np.float64], ys: NDArray[np.float64], keypoints: Mapping[str, Point]
 ) -> Labels:
     """The label of each of n cells; `share` [20, n] is the network's."""
-    own = (1 + share.argmax(axis=0)).astype(np.uint8)
+    own: Labels = (1 + share.argmax(axis=0)).astype(np.uint8)
     segments = [segment for digit in DIGITS for segment in _segments(digit, keypoints)]
     if not segments:
         return own
@@ -138,7 +138,8 @@ def _label(
     metacarpal = (label >= _MC1) & (label < CARPUS)
     label = np.where((label == 0) | (metacarpal & (own == CARPUS)), by_digit, label)
     far = away.min(axis=0) > _FAR_MM / 190.0 * max(np.ptp(xs), np.ptp(ys), 1.0)
-    return np.asarray(np.where(far, own, label), dtype=np.uint8)
+    out: Labels = np.where(far, own, label).astype(np.uint8)
+    return out
 
 
 def _of_digit(share: NDArray[np.float32], digit: NDArray[np.int_]) -> Labels:
@@ -148,7 +149,8 @@ def _of_digit(share: NDArray[np.float32], digit: NDArray[np.int_]) -> Labels:
     )
     kinds[_KINDS.index("MP"), digit == 1] = -1  # a thumb has none
     table = np.array([[_index(kind, d) for d in (0, *DIGITS)] for kind in _KINDS], dtype=np.uint8)
-    return np.asarray(table[kinds.argmax(axis=0), digit], dtype=np.uint8)
+    labels: Labels = np.take(table.ravel(), kinds.argmax(axis=0) * table.shape[1] + digit)
+    return labels
 
 
 def _index(kind: str, digit: int) -> int:
