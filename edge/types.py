@@ -65,8 +65,8 @@ class ImageFacts:
 
     rows: int
     columns: int
-    mm_per_pixel: float | None
-    spacing_source: SpacingSource
+    mm_per_pixel: float | None = None
+    spacing_source: SpacingSource = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

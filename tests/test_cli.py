@@ -66,6 +66,29 @@ def test_a_file_that_is_not_analysed_says_why_and_the_others_go_on(tmp_path: Pat
     assert "NOT ANALYSED" in words.stdout
 
 
+@pytest.mark.shared_data
+@pytest.mark.requirement("failure is not a clean result")
+def test_each_shared_dicom_file_is_refused_with_the_right_code(shared_data: Path) -> None:
+    """Radiographs of other parts decode and are no hand; broken ones say how they are broken."""
+    done = _calcedge("analyze", "--json", *sorted((shared_data / "dicom").glob("*.dcm")))
+    assert done.returncode == 3, done.stderr
+    lines = {Path(line["source"]).stem: line for line in map(json.loads, done.stdout.splitlines())}
+    codes = {name: line["reason"]["code"] for name, line in lines.items()}
+    assert codes.pop("RG3_JPLY") == "damaged-pixels"
+    radiographs = {name: code for name, code in codes.items() if name.startswith("RG")}
+    assert len(radiographs) == 8
+    assert set(radiographs.values()) == {"not-a-hand"}
+    others = {name: code for name, code in codes.items() if not name.startswith("RG")}
+    assert others == {
+        "MR_truncated": "not-a-radiograph",
+        "badVR": "not-a-radiograph",
+        "image_dfl": "not-a-radiograph",
+        "meta_missing_tsyntax": "not-a-radiograph",
+        "nested_priv_SQ": "not-a-radiograph",
+        "no_meta": "not-dicom",
+    }
+
+
 @pytest.mark.parametrize("arguments", [["analyze"], ["analyze", "/does/not/exist"], ["nonsense"], ["wrap", "x"]])
 def test_bad_usage_is_2(arguments: list[str]) -> None:
     assert _calcedge(*arguments).returncode == 2

@@ -72,6 +72,8 @@ def test_the_keys_are_the_contract_s() -> None:
 
 def test_there_and_back() -> None:
     assert wire.from_json(wire.to_json(FINDINGS)) == FINDINGS
+    bare = NotAnalysed("x.dcm", reason("not-a-hand"), image=ImageFacts(10, 20))
+    assert wire.from_json(wire.to_json(bare)) == bare
 
 
 @pytest.mark.requirement("failure is not a clean result")

@@ -7,13 +7,14 @@ reach further than a wrong answer.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,6 +33,8 @@ _HEADER: Final = TypeAdapter(Header)
 _MODEL: Final = TypeAdapter(ModelId)
 _START_S: Final = 60.0
 _SLICE_S: Final = 0.5
+
+log_event = structlog.get_logger()
 
 
 class WorkerDied(Exception):  # noqa: N818 - an event, not an error of the caller
@@ -120,10 +123,11 @@ class Worker:
         answer = self._ask({"do": "admit", "path": str(path), "source": source})
         if answer is None:
             return NotAnalysed(source, reason("deadline"))
-        body = json.loads(answer)
-        if "header" in body:
-            return _HEADER.validate_python(body["header"])
-        refusal = wire.from_json(json.dumps(body["refusal"]))
+        with self._understood():
+            body = json.loads(answer)
+            if "header" in body:
+                return _HEADER.validate_python(body["header"])
+            refusal = wire.from_json(json.dumps(body["refusal"]))
         assert isinstance(refusal, NotAnalysed)
         return refusal
 
@@ -144,8 +148,18 @@ class Worker:
         if answer is None:
             late = NotAnalysed(source, reason("deadline"), header.identity.sop_instance_uid, self.model)
             return Analysed(late, None)
-        picture = self._answer(_SLICE_S)
-        return Analysed(wire.from_json(answer), picture or None)
+        with self._understood():
+            picture = self._answer(self._settings.deadline_s)
+            return Analysed(wire.from_json(answer), picture or None)
+
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        """An answer that makes no sense, or half of one, is as good as a death."""
+        try:
+            yield
+        except (ValueError, KeyError, TimeoutError) as error:
+            log_event.error("worker not understood", error=type(error).__name__)
+            raise self._died() from None
 
     def _ask(self, request: dict[str, object]) -> bytes | None:
         if self._process is None or self._process.poll() is not None:
@@ -228,7 +242,7 @@ def main(arguments: list[str]) -> int:
         try:
             tasks[request["do"]](request)
         except CalcedgeError as error:
-            structlog.get_logger().error("task failed", code=error.reason.code)
+            log_event.error("task failed", code=error.reason.code)
             return os.EX_SOFTWARE
 
 
