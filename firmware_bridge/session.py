@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from firmware_bridge.delivery import Delivery, Verdict
 from firmware_bridge.frame import Decoder, Frame, FrameFlag
@@ -113,6 +113,14 @@ class ClosePort:
 Action = Send | Persist | ClosePort
 
 
+class _Given(NamedTuple):
+    """What an action is told: when, and the frame and its message if there was one."""
+
+    now_ns: int
+    frame: Frame | None = None
+    message: Any = None
+
+
 @dataclass(slots=True)
 class _Unit:
     """What is known of the unit in its present boot."""
@@ -145,7 +153,7 @@ class Session:
         self._replay_asked_ns = -_REPLAY_AGAIN_NS
         self._sent = 0
         self._durable = True
-        self._acts: Final[dict[Do, Callable[[Frame | None, Any, int], list[Action]]]] = {
+        self._acts: Final[dict[Do, Callable[[_Given], list[Action]]]] = {
             Do.NOTHING: self._nothing,
             Do.GREET: self._greet,
             Do.WELCOME: self._welcome,
@@ -163,11 +171,11 @@ class Session:
         self._decoder.reset()
         self._heard_ns = now_ns
         self._counts["ports_opened"] += 1
-        return self._step(Input.OPENED, now_ns)
+        return self._step(Input.OPENED, _Given(now_ns))
 
     def port_lost(self, reason: LinkReason, now_ns: int) -> list[Action]:
         """The port could not be opened, or failed and is closed."""
-        actions = self._step(Input.LOST, now_ns)
+        actions = self._step(Input.LOST, _Given(now_ns))
         self._reason = reason
         return actions
 
@@ -185,8 +193,8 @@ class Session:
         """Time passed. Call at least every 50 ms."""
         silent_ns = now_ns - self._heard_ns
         if silent_ns > DOWN_AFTER_NS:
-            return self._step(Input.SILENT, now_ns)
-        actions = self._step(Input.LATE, now_ns) if silent_ns > DEGRADED_AFTER_NS else []
+            return self._step(Input.SILENT, _Given(now_ns))
+        actions = self._step(Input.LATE, _Given(now_ns)) if silent_ns > DEGRADED_AFTER_NS else []
         if self._state is State.GREETING and now_ns - self._asked_ns >= _ASK_EVERY_NS:
             actions += self._ask(now_ns)
         if self._state in _TALKING and self._unit is not None and self._unit.time.due(now_ns):
@@ -241,44 +249,44 @@ class Session:
 
     # -- the table's actions -----------------------------------------------------------------------------------
 
-    def _nothing(self, _: Frame | None, __: Any, ___: int) -> list[Action]:
+    def _nothing(self, _: _Given) -> list[Action]:
         return []
 
-    def _greet(self, _: Frame | None, __: Any, now_ns: int) -> list[Action]:
+    def _greet(self, given: _Given) -> list[Action]:
         self._reason = LinkReason.NO_HELLO
-        return self._ask(now_ns)
+        return self._ask(given.now_ns)
 
-    def _give_up(self, _: Frame | None, __: Any, ___: int) -> list[Action]:
+    def _give_up(self, _: _Given) -> list[Action]:
         self._reason = LinkReason.SILENT
         return [ClosePort(LinkReason.SILENT)]
 
-    def _fall_silent(self, _: Frame | None, __: Any, ___: int) -> list[Action]:
+    def _fall_silent(self, _: _Given) -> list[Action]:
         self._reason = LinkReason.SILENT
         return []
 
-    def _refuse(self, _: Frame | None, __: Any, ___: int) -> list[Action]:
+    def _refuse(self, _: _Given) -> list[Action]:
         self._reason = LinkReason.INCOMPATIBLE
         return []
 
-    def _foreign(self, _: Frame | None, __: Any, now_ns: int) -> list[Action]:
+    def _foreign(self, given: _Given) -> list[Action]:
         self._counts["foreign_session"] += 1
         if self._reason is not LinkReason.INCOMPATIBLE:
             self._reason = LinkReason.NO_HELLO
-        return self._ask(now_ns) if now_ns - self._asked_ns >= _ASK_AGAIN_NS else []
+        return self._ask(given.now_ns) if given.now_ns - self._asked_ns >= _ASK_AGAIN_NS else []
 
-    def _welcome(self, _: Frame | None, hello: Any, now_ns: int) -> list[Action]:
+    def _welcome(self, given: _Given) -> list[Action]:
+        hello, unit = given.message, self._unit
         assert isinstance(hello, Hello)
-        unit = self._unit
         if unit is not None and (unit.hello.device_id, unit.hello.boot_id) == (hello.device_id, hello.boot_id):
             unit.hello = hello
             self._counts["events_lost"] += unit.delivery.released(hello.evt_oldest)
         else:
-            unit = self._unit = self._meet(hello, now_ns)
+            unit = self._unit = self._meet(hello, given.now_ns)
         # The time first: the unit answers in order, so that events of the replay that follows can be mapped.
-        return [self._send(unit.time.ask(now_ns)), self._send(HelloAck(PROTOCOL, unit.session))]
+        return [self._send(unit.time.ask(given.now_ns)), self._send(HelloAck(PROTOCOL, unit.session))]
 
-    def _listen(self, frame: Frame | None, message: Any, now_ns: int) -> list[Action]:
-        unit = self._unit
+    def _listen(self, given: _Given) -> list[Action]:
+        (now_ns, frame, message), unit = given, self._unit
         assert frame is not None
         assert unit is not None
         match message:
@@ -298,9 +306,9 @@ class Session:
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _step(self, input_: Input, now_ns: int, frame: Frame | None = None, message: Any = None) -> list[Action]:
+    def _step(self, input_: Input, given: _Given) -> list[Action]:
         do, self._state = TABLE[self._state, input_]
-        return self._acts[do](frame, message, now_ns)
+        return self._acts[do](given)
 
     def _frame(self, frame: Frame, now_ns: int) -> list[Action]:
         message = self._read(frame)
@@ -309,9 +317,9 @@ class Session:
                 self._counts["bad_message"] += 1
                 return []
             spoken = message.proto_min <= PROTOCOL <= message.proto_max
-            return self._step(Input.HELLO if spoken else Input.REFUSED, now_ns, frame, message)
+            return self._step(Input.HELLO if spoken else Input.REFUSED, _Given(now_ns, frame, message))
         ours = self._unit is not None and frame.session == self._unit.session
-        return self._step(Input.FRAME if ours else Input.FOREIGN, now_ns, frame, message)
+        return self._step(Input.FRAME if ours else Input.FOREIGN, _Given(now_ns, frame, message))
 
     def _read(self, frame: Frame) -> Any:
         """The frame's message; for an event that can't be read, a Fault that says so; else None."""

@@ -71,7 +71,7 @@ def test_killing_the_bridge_loses_and_doubles_nothing(rig: Rig, tmp_path: Path, 
 
 
 def _wait_until_grown(kept: Path, by_bytes: int) -> None:
-    wanted, deadline = kept.stat().st_size + by_bytes, time.monotonic() + PATIENCE_S
+    wanted, deadline = kept.stat().st_size + by_bytes, time.monotonic() + 4 * PATIENCE_S
     while kept.stat().st_size < wanted:
         assert time.monotonic() < deadline, "no event was kept"
         time.sleep(0.001)
