@@ -5,7 +5,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TRAIN := .venv-train
-TORCH := torch==2.13.0
 PEERS := orthanc dcmtk dicom3tools chromium
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -23,7 +22,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml .ci/venv
 $(TRAIN)/.ready: requirements/training.txt requirements/dev.txt .ci/venv
 	.ci/venv $(PYTHON) $(TRAIN)
 	$(TRAIN)/bin/pip install --quiet --require-hashes --no-deps --requirement requirements/dev.txt
-	$(TRAIN)/bin/pip install --quiet $(TORCH) --requirement requirements/training.txt
+	$(TRAIN)/bin/pip install --quiet --requirement requirements/training.txt
 	$(TRAIN)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -55,9 +54,9 @@ soak: setup
 
 # From nothing to a model release. Hours on two cores; resumes where it was stopped.
 train: $(TRAIN)/.ready
-	$(TRAIN)/bin/calcedge-models train --config models/training/default.toml
-	$(TRAIN)/bin/calcedge-models export --config models/training/default.toml
-	$(TRAIN)/bin/calcedge-models evaluate --config models/training/default.toml
+	$(TRAIN)/bin/calcedge-models train
+	$(TRAIN)/bin/calcedge-models export
+	$(TRAIN)/bin/calcedge-models evaluate --set-thresholds
 
 # Renews the locked dependencies. Needs uv.
 lock:
