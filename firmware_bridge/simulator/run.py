@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from firmware_bridge.messages import Exposure, Fault, ResetCause, StateChange
+from firmware_bridge.messages import Exposure, Fault, ResetCause, StateChange, UnitState
 from firmware_bridge.simulator.endpoint import Identity
 from firmware_bridge.simulator.faults import BrownOut, Corrupt, Drop, Garbage, Line, Silence, Unplug, split_frames
 from firmware_bridge.simulator.images import Destination, ImageMaker, ImageSender
@@ -129,6 +129,15 @@ class Bench:
             case Drop() | Corrupt() | Silence():
                 self._line.arm(step, now_ns)
         self._say(f"{step.do} boot={self.unit.boot_id}")
+
+    def finish(self) -> None:
+        """No further step of the scenario begins; the unit goes on."""
+        self._script.finished = True
+
+    @property
+    def settled(self) -> bool:
+        """Whether the unit is in STANDBY and the host has confirmed everything."""
+        return self.unit.state is UnitState.STANDBY and self.unit.connected and self.unit.unconfirmed == 0
 
     def close(self) -> None:
         """Unplugs, and lets the image under way finish for a moment."""
