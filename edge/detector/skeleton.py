@@ -91,14 +91,14 @@ def assemble(heats: Maps) -> dict[str, Peak]:
         The joints that are seen; `heat` is that of the kind of joint, whichever digit's map it was in.
     """
     by_name = dict(zip(KEYPOINTS, heats, strict=True))
-    wrists = peaks_of(by_name["WRIST"], 1)
-    if not wrists:
-        return {}
-    wrist = wrists[0]
     pools = {kind: _pool(by_name, kind) for kind in ("MCP", "PIP", "DIP", "TIP")}
+    wrists = peaks_of(by_name["WRIST"], 1)
+    wrist = wrists[0] if wrists else _opposite(pools)
+    if wrist is None:
+        return {}
     px_per_mm = _scale(wrist, pools["MCP"], heats.shape[1:])
     options = [_chains(digit, by_name, pools, px_per_mm) for digit in _CHAINS]
-    found = {"WRIST": wrist}
+    found = {"WRIST": wrist} if wrists else {}
     for chain in _best(options, wrist):
         found |= {name: j for name, j in zip(_CHAINS[chain.digit], chain.joints, strict=True) if j is not None}
     return found
@@ -132,6 +132,15 @@ def _between(three: Heat) -> float:
 def _pool(by_name: Mapping[str, Heat], kind: str) -> list[Peak]:
     """Places of one kind of joint on the four fingers, whichever finger's map they are in."""
     return peaks_of(np.maximum.reduce([by_name[f"{kind}{d}"] for d in (2, 3, 4, 5)]), _PEAKS)
+
+
+def _opposite(pools: Mapping[str, list[Peak]]) -> Peak | None:
+    """About where a wrist beyond the film must be: as far from the knuckles as the fingertips, on the other side."""
+    knuckles, tips = pools["MCP"][:4], pools["TIP"][:4]
+    if not knuckles or not tips:
+        return None
+    (kx, ky), (tx, ty) = (np.mean([(p.x, p.y) for p in peaks], axis=0) for peaks in (knuckles, tips))
+    return Peak(float(2 * kx - tx), float(2 * ky - ty), 0.0)
 
 
 def _scale(wrist: Peak, knuckles: Sequence[Peak], shape: tuple[int, ...]) -> float:

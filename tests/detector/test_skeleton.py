@@ -75,6 +75,13 @@ def test_a_hotter_peak_on_the_next_finger_doesn_t_make_a_finger_jump() -> None:
     assert max(errors(heats, points).values()) < 0.5
 
 
+def test_a_hand_without_its_wrist_comes_back_too() -> None:
+    points = {name: p for name, p in shifted(hand(turn_deg=15)).items() if name != "WRIST"}
+    away = errors(drawn(points), points)
+    assert set(away) == set(points)
+    assert max(away.values()) < 0.2
+
+
 def test_a_finger_that_is_cut_off_is_left_out() -> None:
     points = shifted(hand())
     seen = {name: p for name, p in points.items() if name not in {"DIP3", "TIP3", "TIP5"}}
