@@ -136,7 +136,8 @@ class Analyser:
             turn = upright(seen.image, self._engine.anatomy, given)
         with run.step("anatomy"):
             image = turn.film(seen.image)
-            hands = gate.believed(anatomy.candidates(image, self._engine.anatomy, given, thresholds), thresholds)
+            seen_hands = anatomy.candidates(turn.dimmed(image), self._engine.anatomy, given, thresholds)
+            hands = gate.believed(seen_hands, thresholds)
             estimated = anatomy.estimated_mm_per_pixel(hands)
             run.facts = facts = _with_scale(seen, estimated)
             mm = facts.mm_per_pixel

@@ -6,7 +6,9 @@ received film.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +18,29 @@ from edge.detector.bundle import AnatomyInput
 from edge.detector.engine import Look
 from edge.types import BBox, Hand, Ignored, Lesion, Point
 
-UPRIGHT_BIAS = 1.15
+UPRIGHT_BIAS: Final = 1.15
 """Films are mostly upright: another way up has to stand out by this factor."""
+UNMISTAKABLE: Final = 0.45
+"""Mean peak of the keypoints from which no other grey scale is tried."""
+CEILING_PERCENTS: Final = (97.0, 92.0)
+CEILING_BIAS: Final = 1.1
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How a received film of `rows` x `columns` was turned: counter-clockwise, by quarters."""
+    """How a received film of `rows` x `columns` was turned: counter-clockwise, by quarters.
+
+    What is brighter than `ceiling` says nothing to the anatomy network.
+    """
 
     quarters: int
     rows: int
     columns: int
+    ceiling: float = math.inf
+
+    def dimmed(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """An image for the anatomy network: nothing in it is brighter than the ceiling."""
+        return image if math.isinf(self.ceiling) else np.minimum(image, np.float32(self.ceiling))
 
     def film(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """The film turned upright; a view."""
@@ -70,12 +84,30 @@ class Turn:
 
 
 def upright(image: NDArray[np.float32], network: Look, given: AnatomyInput) -> Turn:
-    """The turn in which the anatomy network sees a hand best: four quick looks at the whole film."""
-    boxed = prepare.anatomy_input(image, given.long_side_px, given.multiple)
+    """The turn, and the grey scale, in which the anatomy network sees a hand best: quick looks at the whole film.
+
+    A dim hand beside a bright marker or collimator is lost at the bottom of the usual scale. Where no hand stands out,
+    ceilings are tried that leave the brightest few percent of the film out.
+    """
+    rows, columns = image.shape
+    small = prepare.resize(image, given.long_side_px / max(rows, columns))
+    clear, turn = _clearest(small, network, given, Turn(0, rows, columns))
+    if clear < UNMISTAKABLE:
+        for percent in CEILING_PERCENTS:
+            ceiling = float(np.percentile(small, percent))
+            seen, other = _clearest(small, network, given, Turn(0, rows, columns, ceiling))
+            if seen > CEILING_BIAS * clear:
+                clear, turn = seen, other
+    return turn
+
+
+def _clearest(small: NDArray[np.float32], network: Look, given: AnatomyInput, start: Turn) -> tuple[float, Turn]:
+    """How clearly a hand is seen in the best of four turns, and that turn."""
+    frame, _ = prepare.pad(prepare.normalise(start.dimmed(small)), given.multiple)
     clear = [
-        float(network(np.ascontiguousarray(np.rot90(boxed.image, quarters)))["keypoints"].max(axis=(1, 2)).mean())
+        float(network(np.ascontiguousarray(np.rot90(frame, quarters)))["keypoints"].max(axis=(1, 2)).mean())
         for quarters in range(4)
     ]
-    clear[0] *= UPRIGHT_BIAS
-    rows, columns = image.shape
-    return Turn(int(np.argmax(clear)), rows, columns)
+    biased = [UPRIGHT_BIAS * clear[0], *clear[1:]]
+    best = int(np.argmax(biased))
+    return clear[best], replace(start, quarters=best)

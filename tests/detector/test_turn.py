@@ -53,6 +53,23 @@ def test_the_clearest_way_up_is_taken(quarters: int) -> None:
     assert upright(np.rot90(image, -quarters), network, given).quarters == quarters
 
 
+def test_a_dim_hand_beside_a_bright_marker_is_brought_up() -> None:
+    def network(image: NDArray[np.float32]) -> dict[str, Maps]:
+        hand = float(image[image.shape[0] // 2 :].mean())  # the hand lies below; on the usual scale it is nearly black
+        return {"keypoints": np.full((20, 4, 4), np.clip(hand, 0.01, 1), np.float32)}
+
+    rng = np.random.default_rng(6)
+    image = rng.uniform(0, 0.01, (200, 120)).astype(np.float32)
+    image[100:] = rng.uniform(0.05, 0.1, (100, 120))
+    image[:12] = rng.uniform(0.8, 0.99, (12, 120))  # the marker
+    given = AnatomyInput(long_side_px=96, multiple=32)
+    turn = upright(image, network, given)
+    assert turn.quarters == 0
+    assert 0.05 < turn.ceiling < 0.5
+    assert turn.dimmed(image).max() == np.float32(turn.ceiling)
+    assert np.array_equal(turn.film(image), image), "what is measured keeps its grey values"
+
+
 def test_a_film_without_a_way_up_is_left_as_it_is() -> None:
     even = np.random.default_rng(0).uniform(size=(100, 80)).astype(np.float32)
     given = AnatomyInput(long_side_px=96, multiple=32)
