@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,14 +17,21 @@ from numpy.typing import NDArray
 
 from edge.detector import prepare
 from edge.types import REGIONS
-from models.golden import GOLDEN, make_golden
+from models.golden import GOLDEN, Golden, make_golden
 from models.phantom.anatomy import KEYPOINTS
+from models.phantom.film import Film
+from models.phantom.render import Picture
 from models.release import preprocessing
 
 RELEASES: Final = Path(__file__).resolve().parents[2] / "models" / "releases"
 RELEASE: Final = RELEASES / "hand-calcinosis-0.1.0"
 ALLOWED: Final = {"Add", "Constant", "Conv", "Relu", "Resize", "Sigmoid", "Softmax"}
 GRAPHS: Final = ("anatomy.onnx", "lesions.onnx")
+
+
+@cache
+def made(golden: Golden) -> tuple[Film, Picture]:
+    return make_golden(golden)
 
 
 def run_graph(path: Path, image: NDArray[np.float32], threads: int = 1) -> list[NDArray[np.float32]]:
@@ -109,12 +117,12 @@ def test_regions_add_up_to_one() -> None:
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.name)
-def test_golden_films_are_the_phantoms_they_say(golden: Any) -> None:
+def test_golden_films_are_the_phantoms_they_say(golden: Golden) -> None:
     dataset = pydicom.dcmread(RELEASE / "golden" / f"{golden.name}.dcm")
     assert dataset.Modality == "DX"
     assert dataset.BodyPartExamined == "HAND"
     assert str(dataset.PatientID).startswith("PHANTOM")
-    film, picture = make_golden(golden)
+    film, picture = made(golden)
     stored = dataset.pixel_array
     assert stored.shape == film.grid.shape
     assert int(stored.max()) < 2**12
@@ -124,7 +132,7 @@ def test_golden_films_are_the_phantoms_they_say(golden: Any) -> None:
 
 @pytest.mark.requirement("golden films show what they are there for")
 def test_golden_films_hold_lesions_and_a_clear_hand() -> None:
-    films = {golden.name: make_golden(golden)[0] for golden in GOLDEN}
+    films = {golden.name: made(golden)[0] for golden in GOLDEN}
     assert len(films["left-lesions"].lesions) >= 3
     assert films["right-clear"].lesions == ()
     assert len(films["right-clear"].sesamoids) >= 2
@@ -134,7 +142,7 @@ def test_golden_films_hold_lesions_and_a_clear_hand() -> None:
 
 
 def test_the_hand_of_a_golden_film_is_found() -> None:
-    film, picture = make_golden(GOLDEN[0])
+    film, picture = made(GOLDEN[0])
     regions, _ = run_graph(RELEASE / "anatomy.onnx", prepare.anatomy_input(picture.image, 288, 32).image)
     share = float((regions[0] < 0.5).mean())
     assert 0.5 < share / float((film.regions > 0).mean()) < 2.0
