@@ -62,7 +62,8 @@ class DurableSink:
                     events.append(tx, at, ACTOR, "unit-state", "unit", **body)
             elif isinstance(message, Fault):
                 body = {"fault": message.code.name, "level": message.level.name, "active": message.active}
-                if exposures.add_unit_event(tx, key, "fault", body, at):
+                told = body | {"text": message.text, "payload": event.payload.hex()}
+                if exposures.add_unit_event(tx, key, "fault", told, at):
                     events.append(tx, at, ACTOR, "unit-fault", "unit", **body)
 
 

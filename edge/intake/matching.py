@@ -40,11 +40,12 @@ class ImageClue:
 
 @dataclass(frozen=True, slots=True)
 class ExposureClue:
-    """An exposure that no image has claimed."""
+    """An exposure that no image has claimed. `timed` is False when its time is only that of its arrival."""
 
     id: int
     at_s: float
     technique: Technique
+    timed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def match(image: ImageClue, exposures: Sequence[ExposureClue], offset: Offset | 
         if not _could_be(image, exposure):
             continue
         deviations = _technique_deviations(image.technique, exposure.technique)
-        if offset is not None and image.acquired_s is not None:
+        if offset is not None and image.acquired_s is not None and exposure.timed:
             deviations.append(abs(image.acquired_s - offset.ahead_s - exposure.at_s) / offset.sigma_s)
         if any(deviation > _MAX_DEVIATIONS for deviation in deviations):
             continue
@@ -110,7 +111,7 @@ def clock_offset(images: Sequence[ImageClue], exposures: Sequence[ExposureClue])
         for number, image in enumerate(images)
         if image.acquired_s is not None
         for exposure in exposures
-        if _could_be(image, exposure)
+        if exposure.timed and _could_be(image, exposure)
     ]
     offers.sort()
     best = _consenting(offers)

@@ -70,7 +70,7 @@ def _image_clue(image: Image) -> ImageClue:
 
 def _exposure_clue(exposure: Exposure) -> ExposureClue:
     technique = Technique(exposure.kvp, exposure.tube_current_ma, exposure.exposure_time_ms, exposure.exposure_mas)
-    return ExposureClue(exposure.id, exposure.at_ns / 1e9, technique)
+    return ExposureClue(exposure.id, exposure.at_ns / 1e9, technique, timed=exposure.mapped)
 
 
 def _acquired_s(image: Image) -> float | None:

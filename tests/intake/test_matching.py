@@ -50,6 +50,11 @@ def test_equal_exposures_are_ambiguous_until_the_clocks_are_known() -> None:
     assert match(image, exposures, Offset(3600.0, 1.0)) == Matched(1)
 
 
+def test_a_time_that_is_only_that_of_arrival_is_no_evidence() -> None:
+    late = [ExposureClue(1, 200.0, HAND, timed=False), ExposureClue(2, 210.0, HAND, timed=False)]
+    assert match(ImageClue(215.0, 3600.0 + 200.0, HAND), late, Offset(3600.0, 1.0)) == Ambiguous((1, 2))
+
+
 @pytest.mark.requirement("identity")
 def test_a_silent_header_is_never_evidence() -> None:
     silent = ImageClue(101.0, None, Technique())
