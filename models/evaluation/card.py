@@ -51,6 +51,7 @@ def write_card(
         not_analysed=result["phantom_hands_refused"],
         refused=result["no_hand_pictures"]["refused"],
         nonsense=result["no_hand_pictures"]["count"],
+        notes=settings["card"]["notes"].strip(),
         real=_real(result.get("real_hands_clean", {})),
         inserted=_inserted(result.get("real_hands_inserted", {})),
     )
