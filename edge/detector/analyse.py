@@ -144,7 +144,8 @@ class Analyser:
             if mm is None:
                 raise Refused("not-a-hand", "no scale can be told")
         scale = Scale(image.shape[0], image.shape[1], mm)
-        views = [self._examine(image, hand, scale, run) for hand in hands]
+        least = min(lesions.FLOOR, thresholds.possible) if all_scores else thresholds.possible
+        views = [self._examine(image, hand, scale, run, least=least) for hand in hands]
         with run.step("measure"):
             return Findings(
                 source=source,
@@ -172,8 +173,10 @@ class Analyser:
                 ignored=tuple(turn.ignored(ignored) for view in views for ignored in view.ignored),
             )
 
-    def _examine(self, image: NDArray[np.float32], hand: SeenHand, scale: Scale, run: _Run) -> _Examined:
-        """Bodies of one hand, measured."""
+    def _examine(
+        self, image: NDArray[np.float32], hand: SeenHand, scale: Scale, run: _Run, *, least: float
+    ) -> _Examined:
+        """Bodies of one hand, measured; calcifications from a score of `least`."""
         given, thresholds, mm = self._bundle.lesions, self._bundle.thresholds, scale.mm_per_pixel
         with run.step("lesions"):
             x0, y0, x1, y1 = _crop(hand, scale)
@@ -184,8 +187,9 @@ class Analyser:
             maps = self._engine.lesions(boxed.image)["lesions"]
         with run.step("measure"):
             canvas = lesions.Canvas(x0, y0, boxed.mapping, mm)
-            found = lesions.bodies(maps, canvas, thresholds, hand.keypoints)
-            grey = measures.greys(boxed.image, hand.region, canvas, found)
+            found = lesions.bodies(maps, canvas, thresholds, hand.keypoints, least=least)
+            counted = [body for body in found if body.kind != "calcification" or body.score >= thresholds.possible]
+            grey = measures.greys(boxed.image, hand.region, canvas, counted)
             measured: list[MeasuredBody] = []
             ignored: list[Ignored] = []
             metal_mm2 = 0.0

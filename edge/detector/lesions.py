@@ -29,6 +29,8 @@ Window = tuple[slice, slice]
 
 FLOOR: Final = 0.08
 """Peaks below this are not listed, even when all scores are asked for."""
+MOST: Final = 200
+"""Bodies of one kind and hand: a film of noise has thousands, and none of them helps anybody."""
 CLUSTER_GAP_MM: Final = 2.0
 """Bodies whose outlines are nearer than this are one cluster."""
 SESAMOID_REACH_MM: Final = {"MCP1": 15.0, "IP1": 9.0, "MCP2": 11.0, "MCP3": 9.0, "MCP4": 9.0, "MCP5": 11.0}
@@ -95,8 +97,10 @@ class Body:
     area_mm2: float
 
 
-def bodies(maps: Maps, canvas: Canvas, thresholds: Thresholds, keypoints: Mapping[str, Point]) -> list[Body]:
-    """All bodies of one hand's maps [3, rows, columns], the surest first.
+def bodies(
+    maps: Maps, canvas: Canvas, thresholds: Thresholds, keypoints: Mapping[str, Point], *, least: float = FLOOR
+) -> list[Body]:
+    """The bodies of one hand's maps [3, rows, columns], the surest first; calcifications from a score of `least`.
 
     A calcification that the network holds more for metal, or near certain joints for a sesamoid, is left to that kind.
     """
@@ -108,7 +112,7 @@ def bodies(maps: Maps, canvas: Canvas, thresholds: Thresholds, keypoints: Mappin
         *(body for body in sesamoids if body.area_mm2 >= SESAMOID_LEAST_MM2),
         *_Field("metal", metal, canvas).bodies(thresholds.metal, level),
     ]
-    for body in _Field("calcification", calcified, canvas).bodies(min(FLOOR, thresholds.possible), level):
+    for body in _Field("calcification", calcified, canvas).bodies(least, level):
         cells = body.rows, body.columns
         mean = float(calcified[cells].mean())
         if max(float(sesamoid[cells].mean()), float(metal[cells].mean())) < mean:
@@ -152,13 +156,30 @@ class _Field:
 
     def bodies(self, least: float, level: float) -> list[Body]:
         """Bodies whose peak is at least `least`: those that reach `level`, then the fainter ones."""
-        sure, windows = _labelled(self.heat >= level)
+        sure, windows = self._labelled(self.heat >= level, least)
         found = [self._body(sure[window] == i, window, level) for i, window in windows]
         if least < level:
             taken = ndimage.binary_dilation(sure > 0, structure=_TOUCHING, iterations=2)
-            faint, windows = _labelled((self.heat >= least / 2) & ~taken)
+            faint, windows = self._labelled((self.heat >= least / 2) & ~taken, least)
             found += [self._faint(faint[window] == i, window, least) for i, window in windows]
         return [body for body in found if body is not None and body.score >= least]
+
+    def _labelled(
+        self, mask: NDArray[np.bool_], least: float
+    ) -> tuple[NDArray[np.integer[Any]], list[tuple[int, Window]]]:
+        """Connected parts, and windows with a margin of one cell around those that reach `least`, the surest first."""
+        labels, count = ndimage.label(mask, structure=_TOUCHING)
+        if not count:
+            return labels, []
+        peaks = np.asarray(ndimage.maximum(self.heat, labels, np.arange(1, count + 1)))
+        order = [int(i) for i in np.argsort(-peaks, kind="stable")[:MOST] if peaks[i] >= least]
+        boxes = ndimage.find_objects(labels)
+        windows = [
+            (i + 1, (slice(max(0, r.start - 1), r.stop + 1), slice(max(0, c.start - 1), c.stop + 1)))
+            for i in order
+            for r, c in [boxes[i]]
+        ]
+        return labels, windows
 
     def _faint(self, mine: NDArray[np.bool_], window: Window, least: float) -> Body | None:
         """The body in a patch that never reaches the level: what is above half its peak, around the peak.
@@ -186,13 +207,3 @@ class _Field:
         points = self.canvas.to_film(line.points + np.array([left, top], dtype=np.float64))
         area = line.area * self.canvas.cell_mm**2
         return Body(self.kind, float(values[mine].max()), rows + top, columns + left, points, area)
-
-
-def _labelled(mask: NDArray[np.bool_]) -> tuple[NDArray[np.integer[Any]], list[tuple[int, Window]]]:
-    """Connected parts, and around each a window with a margin of one cell."""
-    labels, _ = ndimage.label(mask, structure=_TOUCHING)
-    windows = [
-        (i, (slice(max(0, box[0].start - 1), box[0].stop + 1), slice(max(0, box[1].start - 1), box[1].stop + 1)))
-        for i, box in enumerate(ndimage.find_objects(labels), start=1)
-    ]
-    return labels, windows

@@ -80,7 +80,7 @@ def greys(small: NDArray[np.float32], region: RegionMap, canvas: Canvas, found: 
         small: the lesion network's input, float32 [rows, columns].
         region: the hand's region map.
         canvas: how the lesion map lies on the film.
-        found: all bodies; they don't speak for bone or soft tissue.
+        found: bodies that are counted or ignored; they don't speak for bone or soft tissue.
     """
     rows, columns = small.shape[0] // 2, small.shape[1] // 2
     values = small.reshape(rows, 2, columns, 2).mean(axis=(1, 3), dtype=np.float32)

@@ -78,6 +78,20 @@ def test_no_calcification_is_lost_to_a_sesamoid_where_there_are_none() -> None:
     assert [body.kind for body in found(content, THUMB)] == ["calcification"]
 
 
+def test_only_what_is_asked_for_is_cut_out() -> None:
+    content = maps((0, 20, 20, 3, 0.3), (0, 60, 20, 3, 0.95), (0, 20, 70, 3, 0.6))
+    bodies = lesions.bodies(content, CANVAS, LIMITS, {}, least=0.4)
+    assert [body.score for body in bodies] == pytest.approx([0.95, 0.6])
+
+
+def test_noise_is_bounded() -> None:
+    content = np.zeros((3, 300, 300), np.float32)
+    content[0, 1::5, 1::5] = np.random.default_rng(8).uniform(0.1, 0.3, (60, 60))
+    bodies = found(content)
+    assert len(bodies) == lesions.MOST
+    assert bodies[-1].score > 0.28, "the surest are kept"
+
+
 def test_metal_is_not_counted_anywhere() -> None:
     assert [body.kind for body in found(maps((0, 70, 70, 5, 0.9), (2, 70, 70, 6, 0.95)))] == ["metal"]
 
