@@ -52,8 +52,7 @@ def _run(folder: Path, kills: int, seed: int) -> None:
                 if victim == unit:
                     unit.wait()
                     unit = _start_unit(folder, serial, appliance.dicom_port)
-                assert appliance.process is not None
-                if appliance.process.poll() is not None:
+                if name == "supervisor":
                     appliance.start()
             stop.set()
             sender.join()

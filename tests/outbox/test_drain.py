@@ -27,24 +27,28 @@ from tests.peers.orthanc import Orthanc
 from tests.peers.waiting import wait_for
 
 
-class FastClock(SystemClock):
-    """The machine's clock, put forward at will."""
+class StoppedClock(SystemClock):
+    """A clock that stands still until it is put forward."""
 
-    ahead_s = 0.0
+    def __init__(self) -> None:
+        self._start = super().now()
+        self.ahead_s = 0.0
 
     def now(self) -> Stamp:
-        stamp = super().now()
-        ahead = timedelta(seconds=self.ahead_s)
-        return replace(stamp, utc=stamp.utc + ahead, monotonic_ns=stamp.monotonic_ns + int(self.ahead_s * 1e9))
+        return replace(
+            self._start,
+            utc=self._start.utc + timedelta(seconds=self.ahead_s),
+            monotonic_ns=self._start.monotonic_ns + int(self.ahead_s * 1e9),
+        )
 
 
 @pytest.fixture
-def clock() -> FastClock:
-    return FastClock()
+def clock() -> StoppedClock:
+    return StoppedClock()
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: FastClock) -> Store:
+def store(tmp_path: Path, clock: StoppedClock) -> Store:
     return Store.open(tmp_path / "store", clock)
 
 
@@ -95,7 +99,7 @@ def test_a_folder_gets_each_object_once_and_whole(store: Store, tmp_path: Path) 
         assert {event.what for event in events.latest(connection)} == {"parcel-sent", "parcel-confirmed"}
 
 
-def test_a_drive_that_is_away_is_waited_for(store: Store, clock: FastClock, tmp_path: Path) -> None:
+def test_a_drive_that_is_away_is_waited_for(store: Store, clock: StoppedClock, tmp_path: Path) -> None:
     (tmp_path / "usb").write_text("not a folder", encoding="ascii")
     _queue(store, "usb", film(1))
     drain = Drain(store, Folder("usb", tmp_path / "usb"))
@@ -114,7 +118,9 @@ def test_a_drive_that_is_away_is_waited_for(store: Store, clock: FastClock, tmp_
 
 
 @pytest.mark.requirement("nothing lost")
-def test_each_status_leads_where_the_table_says(store: Store, clock: FastClock, free_port: Callable[[], int]) -> None:
+def test_each_status_leads_where_the_table_says(
+    store: Store, clock: StoppedClock, free_port: Callable[[], int]
+) -> None:
     port = free_port()
     archive = ScriptedArchive(script=[0x0000, 0xA700, 0xC000, 0xB007, 0x0111])
     _queue(store, "archive", *(film(n) for n in range(5)))
@@ -130,7 +136,9 @@ def test_each_status_leads_where_the_table_says(store: Store, clock: FastClock, 
 
 
 @pytest.mark.requirement("nothing lost")
-def test_an_archive_that_breaks_off_loses_nothing(store: Store, clock: FastClock, free_port: Callable[[], int]) -> None:
+def test_an_archive_that_breaks_off_loses_nothing(
+    store: Store, clock: StoppedClock, free_port: Callable[[], int]
+) -> None:
     port = free_port()
     archive = ScriptedArchive(script=[0x0000, "abort"])
     _queue(store, "archive", *(film(n) for n in range(4)))
@@ -154,7 +162,7 @@ def test_an_archive_that_can_t_be_asked_leaves_parcels_at_sent(store: Store, fre
 
 
 def test_an_archive_that_took_it_but_does_not_show_it_gets_it_again(
-    store: Store, clock: FastClock, free_port: Callable[[], int]
+    store: Store, clock: StoppedClock, free_port: Callable[[], int]
 ) -> None:
     port = free_port()
     archive = ScriptedArchive(shows=False)
@@ -210,7 +218,9 @@ def test_a_damaged_object_never_leaves(store: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("Orthanc")
-def test_orthanc_takes_and_shows_every_object(store: Store, free_port: Callable[[], int], tmp_path: Path) -> None:
+def test_orthanc_takes_and_shows_every_object(
+    store: Store, clock: StoppedClock, free_port: Callable[[], int], tmp_path: Path
+) -> None:
     compressed = film(3)
     compressed.compress("1.2.840.10008.1.2.4.90")  # JPEG 2000 lossless
     sent = [film(1), film(2), compressed]
@@ -218,5 +228,11 @@ def test_orthanc_takes_and_shows_every_object(store: Store, free_port: Callable[
         destination: Destination = _archive(orthanc.dicom_port, title=orthanc.title)
         _queue(store, "archive", *sent)
         drain = Drain(store, destination)
-        wait_for(lambda: (drain.step(), _states(store) == ["confirmed"] * 3)[1])
+
+        def confirmed() -> bool:
+            clock.ahead_s += 1
+            drain.step()
+            return _states(store) == ["confirmed"] * 3
+
+        wait_for(confirmed)
         assert orthanc.instances() == sorted(str(dataset.SOPInstanceUID) for dataset in sent)
