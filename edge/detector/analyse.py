@@ -13,6 +13,7 @@ What always holds:
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ from edge.detector.anatomy import SeenHand
 from edge.detector.engine import Engine
 from edge.detector.measures import MeasuredBody, Scale
 from edge.detector.pixels import Film, film
+from edge.detector.regions import away_px
 from edge.detector.turn import upright
 from edge.errors import CalcedgeError, ModelError, Refused
 from edge.quiet import reading
@@ -145,7 +147,9 @@ class Analyser:
                 raise Refused("not-a-hand", "no scale can be told")
         scale = Scale(image.shape[0], image.shape[1], mm)
         least = min(lesions.FLOOR, thresholds.possible) if all_scores else thresholds.possible
-        views = [self._examine(image, hand, scale, run, least=least) for hand in hands]
+        views = [
+            _without_the_other_s(v, hands) for v in (self._examine(image, h, scale, run, least=least) for h in hands)
+        ]
         with run.step("measure"):
             return Findings(
                 source=source,
@@ -170,7 +174,7 @@ class Analyser:
                 lesions=tuple(
                     turn.lesion(lesion) for lesion in _lesions(views, thresholds, scale, all_scores=all_scores)
                 ),
-                ignored=tuple(turn.ignored(ignored) for view in views for ignored in view.ignored),
+                ignored=tuple(turn.ignored(ignored) for view in views for ignored in view.ignored(scale)),
             )
 
     def _examine(
@@ -190,20 +194,13 @@ class Analyser:
             found = lesions.bodies(maps, canvas, thresholds, hand.keypoints, least=least)
             counted = [body for body in found if body.kind != "calcification" or body.score >= thresholds.possible]
             grey = measures.greys(boxed.image, hand.region, canvas, counted)
-            measured: list[MeasuredBody] = []
-            ignored: list[Ignored] = []
-            metal_mm2 = 0.0
+            measured = []
             for body in found:
                 region, inside = measures.region_of(body, hand.region, canvas)
-                if inside < _LEAST_IN_HAND[body.kind]:
-                    continue
-                if body.kind == "calcification":
+                if inside >= _LEAST_IN_HAND[body.kind]:
                     grade = measures.density_grade(measures.density_ratio(body, grey))
                     measured.append(MeasuredBody(body, region, grade))
-                    continue
-                metal_mm2 += body.area_mm2 if body.kind == "metal" else 0.0
-                ignored.append(Ignored(body.kind, region, measures.bbox_of(body.points, scale), body.score))
-            return _Examined(hand, canvas, (maps.shape[1], maps.shape[2]), measured, tuple(ignored), metal_mm2)
+            return _Examined(hand, canvas, (maps.shape[1], maps.shape[2]), tuple(measured))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +210,25 @@ class _Examined:
     hand: SeenHand
     canvas: lesions.Canvas
     shape: tuple[int, int]
-    bodies: list[MeasuredBody]
-    ignored: tuple[Ignored, ...]
-    metal_mm2: float
+    found: tuple[MeasuredBody, ...]
+
+    @property
+    def bodies(self) -> list[MeasuredBody]:
+        """What may be calcinosis."""
+        return [measured for measured in self.found if measured.body.kind == "calcification"]
+
+    @property
+    def metal_mm2(self) -> float:
+        """Area of metal on the hand."""
+        return math.fsum(measured.body.area_mm2 for measured in self.found if measured.body.kind == "metal")
+
+    def ignored(self, scale: Scale) -> list[Ignored]:
+        """What is normal or foreign: named, not counted."""
+        return [
+            Ignored(m.body.kind, m.region, measures.bbox_of(m.body.points, scale), m.body.score)
+            for m in self.found
+            if m.body.kind != "calcification"
+        ]
 
     def counted(self, possible: float) -> list[MeasuredBody]:
         """Bodies at or above the *possible* threshold."""
@@ -325,6 +338,18 @@ def _tissue(hand: SeenHand, start: tuple[int, int], shape: tuple[int, ...]) -> N
     xs = np.arange(shape[1], dtype=np.float64) + start[0]
     ys = np.arange(shape[0], dtype=np.float64) + start[1]
     return hand.region.over(xs, ys) > 0
+
+
+def _without_the_other_s(view: _Examined, hands: tuple[SeenHand, ...]) -> _Examined:
+    """Where hands touch, a crop holds parts of both: each body goes to the hand whose bones are nearer."""
+    others = [hand for hand in hands if hand is not view.hand]
+
+    def is_own(measured: MeasuredBody) -> bool:
+        x, y = measured.body.points.mean(axis=0, keepdims=True).T
+        own = away_px(view.hand.keypoints, x, y)
+        return all((own <= away_px(other.keypoints, x, y)).all() for other in others)
+
+    return replace(view, found=tuple(measured for measured in view.found if is_own(measured))) if others else view
 
 
 def _lesions(

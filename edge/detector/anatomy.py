@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -78,8 +78,12 @@ def candidates(
     boxed = prepare.anatomy_input(image, given.long_side_px, given.multiple)
     answer = network(boxed.image)
     boxes = _boxes(answer["regions"], answer["keypoints"], boxed.mapping, (image.shape[0], image.shape[1]))
-    hands = [_look(image, box, network, given, thresholds) for box in boxes]
-    return tuple(sorted((hand for hand in hands if hand is not None), key=lambda hand: hand.bbox[0]))
+    looks = [_look(image, box, network, given, thresholds) for box in boxes]
+    hands = [hand for hand in looks if hand is not None]
+    if len(hands) == MAX_HANDS:
+        a, b = hands
+        hands = [_less(a, b, image.shape), _less(b, a, image.shape)]
+    return tuple(sorted(hands, key=lambda hand: hand.bbox[0]))
 
 
 def side_of(keypoints: Mapping[str, Point]) -> Side:
@@ -221,6 +225,18 @@ def _look(
     bx1, by1 = boxed.mapping.backward(*prepare.grid_to_image(columns[-1] + 0.5, rows[-1] + 0.5, STRIDE))
     bbox = _clip((x0 + bx0, y0 + by0, x0 + bx1, y0 + by1), (image.shape[0], image.shape[1]))
     return SeenHand(side_of(points), bbox, points, float(heats.max(axis=(1, 2)).mean()), region)
+
+
+def _less(hand: SeenHand, other: SeenHand, shape: tuple[int, ...]) -> SeenHand:
+    """A hand without what belongs to the other."""
+    region = hand.region.without(hand.keypoints, other.keypoints)
+    rows, columns = np.nonzero(region.labels)
+    if not len(rows):
+        return hand
+    xs, ys = region.film_of(columns, rows)
+    half = region.cell_px / 2
+    around = (float(xs.min()) - half, float(ys.min()) - half, float(xs.max()) + half, float(ys.max()) + half)
+    return replace(hand, region=region, bbox=_clip(around, (shape[0], shape[1])))
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

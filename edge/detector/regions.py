@@ -88,6 +88,16 @@ class RegionMap:
         ix, iy = (np.asarray(cells, dtype=np.float64) * STRIDE + (STRIDE - 1) / 2 for cells in (columns, rows))
         return (ix - m.dx + 0.5) / m.scale - 0.5 + self.crop[0], (iy - m.dy + 0.5) / m.scale - 0.5 + self.crop[1]
 
+    def without(self, own: Mapping[str, Point], other: Mapping[str, Point]) -> RegionMap:
+        """The map less what lies nearer to another hand's bones: where hands touch, a crop holds parts of both."""
+        rows, columns = np.nonzero(self.inside > 0)
+        xs, ys = self.film_of(columns, rows)
+        foreign = away_px(other, xs, ys) < away_px(own, xs, ys)
+        labels, inside = self.labels.copy(), self.inside.copy()
+        labels[rows[foreign], columns[foreign]] = 0
+        inside[rows[foreign], columns[foreign]] = 0
+        return RegionMap(labels, inside, self.crop, self.mapping)
+
     def over(self, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Labels:
         """The labels at all crossings of columns at `xs` and rows at `ys` of the film: [len(ys), len(xs)]."""
         rows, _ = self.cells_of(np.zeros_like(ys), ys)
@@ -121,6 +131,15 @@ def region_map(
         xs, ys = empty.film_of(columns, rows)
         labels[rows, columns] = _label(probability[1:, rows, columns], xs, ys, keypoints)
     return empty
+
+
+def away_px(keypoints: Mapping[str, Point], xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far points of the film are from the nearest bone of a hand; infinitely far without a skeleton."""
+    best = np.full(xs.shape, np.inf)
+    for digit in DIGITS:
+        for segment in _segments(digit, keypoints):
+            best = np.minimum(best, _distance(xs, ys, segment))
+    return best
 
 
 def _label(

@@ -190,6 +190,21 @@ def test_a_film_without_a_scale_gets_one_from_the_bones(analyser: Analyser, rele
     assert "spacing-estimated" in {note.code for note in found.quality}
 
 
+def test_hands_that_overlap_share_no_body(analyser: Analyser, release: Path, save: Save) -> None:
+    codes = dcmread(phantom(release, "left-lesions")).pixel_array.astype(np.uint16)
+    rows, columns = codes.shape
+    both = np.zeros((rows, 2 * columns - columns // 5), np.uint16)
+    both[:, :columns] = codes
+    both[:, -columns:] = np.maximum(both[:, -columns:], codes[:, ::-1])
+    path, header = save(both, BitsStored=12, ImagerPixelSpacing=[0.15, 0.15])
+    analysis = analyser.analyse(path, header, source="x", all_scores=True).analysis
+    assert isinstance(analysis, Findings)
+    assert [hand.side for hand in analysis.hands] == ["L", "R"]
+    assert {lesion.hand for lesion in analysis.lesions} == {0, 1}
+    boxes = [lesion.bbox for lesion in analysis.lesions]
+    assert len(boxes) == len(set(boxes))
+
+
 def _text() -> NDArray[np.uint8]:
     from PIL import ImageDraw
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.detector import prepare
-from edge.detector.regions import RegionMap, region_map
+from edge.detector.regions import RegionMap, away_px, region_map
 from edge.types import REGIONS, Point
 
 CROP = (100, 50, 499, 449)
@@ -101,3 +101,19 @@ def test_cells_and_film_are_each_other_s_inverse() -> None:
     assert np.array_equal(back[1], columns)
     assert (xs.min(), xs.max()) == (101.5, 497.5)
     assert found.cell_px == 4
+
+
+def test_how_far_points_are_from_a_hand_s_bones() -> None:
+    xs, ys = np.array([300.0, 320.0]), np.array([180.0, 180.0])
+    assert away_px(FINGERS, xs, ys) == pytest.approx([0.0, 20.0])
+    assert away_px({}, xs, ys).tolist() == [np.inf, np.inf]
+
+
+def test_what_is_nearer_to_another_hand_is_its() -> None:
+    other: dict[str, Point] = {"MCP2": (450.0, 330.0), "PIP2": (450.0, 200.0)}
+    own = {name: point for name, point in FINGERS.items() if name.endswith(("2", "3")) or name == "WRIST"}
+    found = labelled(probability("MP2"), own).without(own, other)
+    assert name_at(found, 300, 180) == "MP3"
+    rows, columns = found.cells_of(np.array([440.0]), np.array([250.0]))
+    assert found.labels[rows, columns] == 0
+    assert found.inside[rows, columns] == 0
