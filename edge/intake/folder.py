@@ -42,14 +42,15 @@ class WatchedFolder:
         self._reception = reception
         self._objects = objects
         self._seen: dict[Path, _Look] = {}
+        self._taken: dict[Path, _Look] = {}
         objects.sweep_incoming("folder")
 
     def look(self) -> int:
         """Takes every file that has come to rest. Returns how many images were new."""
         looks = {path: _Look(stat.st_size, stat.st_mtime_ns) for path, stat in self._files()}
-        at_rest = [path for path, now in looks.items() if self._seen.get(path) == now]
+        at_rest = [path for path, now in looks.items() if self._seen.get(path) == now != self._taken.get(path)]
         self._seen = looks
-        return sum(self._take(path) for path in sorted(at_rest))
+        return sum(self._take(path, looks[path]) for path in sorted(at_rest))
 
     def _files(self) -> list[tuple[Path, os.stat_result]]:
         try:
@@ -61,13 +62,11 @@ class WatchedFolder:
             log.info("drop folder not readable", error=type(error).__name__)
             return []
 
-    def _take(self, path: Path) -> bool:
+    def _take(self, path: Path, look: _Look) -> bool:
         temporary = self._objects.temporary("folder")
         try:
             shutil.copyfile(path, temporary)
             received = self._reception.receive(temporary, "folder", None)
-            self._done.mkdir(exist_ok=True)
-            path.rename(self._done / path.name)
         except StoreError as error:
             log.error("image left in the folder", code=error.reason.code)
             return False
@@ -75,5 +74,14 @@ class WatchedFolder:
             temporary.unlink(missing_ok=True)
             log.warning("file left in the folder", error=type(error).__name__)
             return False
-        self._seen.pop(path, None)
+        self._clear(path, look)
         return received.new
+
+    def _clear(self, path: Path, look: _Look) -> None:
+        try:
+            self._done.mkdir(exist_ok=True)
+            path.rename(self._done / path.name)
+        except OSError as error:
+            # A drive that can't be written: the file stays, and is not copied again at every look.
+            self._taken[path] = look
+            log.info("taken file can't be moved away", error=type(error).__name__)

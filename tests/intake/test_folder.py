@@ -86,3 +86,25 @@ def test_a_folder_that_is_not_there_is_looked_for_again(store: Store, tmp_path: 
     write(film(1), blocked / "drop" / "a.dcm")
     watched.look()
     assert watched.look() == 1
+
+
+def test_a_file_that_can_t_be_moved_away_is_taken_once(
+    store: Store, drop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(film(1), drop / "a.dcm")
+    watched = _watch(store, drop)
+    watched.look()
+
+    def read_only(_self: Path, _target: Path) -> Path:
+        raise OSError(30, "read-only file system")
+
+    with monkeypatch.context() as patch:
+        real_rename = Path.rename
+        patch.setattr(Path, "rename", lambda s, t: read_only(s, t) if s == path else real_rename(s, t))
+        assert watched.look() == 1
+    copies: list[object] = []
+    monkeypatch.setattr("edge.intake.folder.shutil.copyfile", lambda *paths: copies.append(paths))
+    assert watched.look() == 0
+    assert copies == []
+    assert path.exists()
+    assert _count(store) == 1
