@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from pydicom import config
+from pydicom.errors import BytesLengthException, InvalidDicomError
+
+PARSER_ERRORS: Final = (
+    InvalidDicomError,
+    BytesLengthException,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What pydicom raises on bytes that are not what they claim to be."""
 
 
 @contextmanager

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import io
 import math
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset, dcmread
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID
 
 from edge import wire
@@ -39,28 +36,13 @@ from edge.detector.pixels import Film, film
 from edge.detector.regions import away_px
 from edge.detector.turn import upright
 from edge.errors import CalcedgeError, ModelError, Refused
-from edge.quiet import reading
+from edge.quiet import PARSER_ERRORS, reading
 from edge.types import Analysed, Findings, Header, Ignored, ImageFacts, Lesion, ModelId, NotAnalysed
 
 _CROP_MARGIN_MM: Final = 6.0
 _LEAST_IN_HAND: Final = {"calcification": 0.15, "sesamoid": 0.3, "metal": 0.5}
 """Less of a body than this within the hand: it lies beside it. Markers lie beside hands; calcinosis may bulge."""
-_READ_ERRORS: Final = (
-    InvalidDicomError,
-    BytesLengthException,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+_READ_ERRORS: Final = (*PARSER_ERRORS, OSError, RuntimeError)
 
 
 class Analyser:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -29,27 +28,12 @@ from pydicom.uid import (
 )
 
 from edge.errors import Refused
+from edge.quiet import PARSER_ERRORS
 from edge.types import Header, Identity, Technique
 
 MAX_INFLATED_BYTES: Final = 192 << 20
 """A deflated object larger than this is no radiograph: 64 million pixels of 16 bits and a generous header."""
 
-PARSER_ERRORS: Final = (
-    InvalidDicomError,
-    BytesLengthException,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What pydicom raises on bytes that are not what they claim to be."""
 
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+")
 _DATE: Final = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
