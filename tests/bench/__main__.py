@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import intake, latency
+from tests.bench import intake, latency, link
 from tests.bench.figure import Figure
 
 BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "intake": intake.against_orthanc,
     "association": intake.one_association,
     "page": latency.page,
+    "link": link.decode,
 }
 
 
