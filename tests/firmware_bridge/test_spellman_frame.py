@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
@@ -76,6 +76,18 @@ def test_bits_six_and_seven_pass_the_checksum_and_stop_at_the_alphabet(bit: int)
     decoder = Decoder()
     assert decoder.feed(framed(body.decode("latin-1"))) == []
     assert decoder.counters == FrameCounters(bad_syntax=1)
+
+
+def test_of_all_pairs_of_wrong_bits_the_alphabet_stops_most_that_pass_the_checksum() -> None:
+    wire = framed("60,2345,")
+    sealed = passed = 0
+    for pair in combinations(range(8, 8 * (len(wire) - 1)), 2):  # all but STX and ETX
+        struck = bytearray(wire)
+        for bit in pair:
+            struck[bit // 8] ^= 1 << bit % 8
+        sealed += struck[-2] == checksum(bytes(struck[1:-2]))
+        passed += bool(Decoder().feed(bytes(struck)))
+    assert (sealed, passed) == (234, 34)  # of 2556
 
 
 def test_two_digits_that_changed_places_are_not_seen_which_is_why_numbers_are_read_twice() -> None:
