@@ -11,8 +11,6 @@ What always holds:
 from __future__ import annotations
 
 import re
-import struct
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,9 +21,9 @@ from pydicom import dcmread
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from edge.errors import ReportError
+from edge.quiet import PARSER_ERRORS
 from edge.report.charset import decode
 
 _SEXES: Final = ("M", "F", "O")
@@ -36,20 +34,8 @@ _UID: Final = re.compile(r"[0-9.]{1,64}")
 _CODE: Final = re.compile(r"[A-Z0-9 _]{0,16}")
 
 
-UNREADABLE: Final = (
-    AttributeError,
-    BytesLengthException,
-    EOFError,
-    InvalidDicomError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What pydicom raises on bytes that are no DICOM object, found by cutting and flipping them."""
+UNREADABLE: Final = (*PARSER_ERRORS, OSError)
+"""What reading a file may raise."""
 
 
 def _as_is(value: str) -> str:
