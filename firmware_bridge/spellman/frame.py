@@ -20,8 +20,8 @@ from typing import Final, NamedTuple
 
 STX: Final = 0x02
 ETX: Final = 0x03
-MAX_BODY: Final = 128
-"""Bytes between STX and ETX. The longest reply of either profile that is only flags and counts has 58."""
+MAX_BODY: Final = 320
+"""Bytes between STX and ETX: 26 numbers of ten digits, leading zeros included, are the most that `profile` reads."""
 
 _BODY: Final = re.compile(rb"([0-9]{2}),((?:[0-9A-Z.$!-]+,)*)")
 """The alphabet: digits, and what `$` (done), `!` (refused), part numbers and decimals need. No lower case."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.spellman import pmx, xrv
-from firmware_bridge.spellman.frame import Decoder, Packet
+from firmware_bridge.spellman.frame import MAX_BODY, Decoder, Packet
 from firmware_bridge.spellman.pmx import PMX
 from firmware_bridge.spellman.profile import (
     Accepted,
@@ -151,6 +151,16 @@ def test_an_unknown_command_is_unreadable(profile: Profile) -> None:
         said = interpret(profile, Packet(opcode, ("1",)))
         assert isinstance(said, Unreadable)
         assert said.why is Why.UNKNOWN_COMMAND
+
+
+@each_profile
+def test_the_longest_writing_of_every_answer_fits_into_a_frame(profile: Profile) -> None:
+    for command in profile.commands:
+        if command.is_read:
+            written = ["0000000001" if isinstance(a, Number) else "1" for a in command.arguments]
+            body = f"{command.opcode:02d},{','.join(written)},"
+            assert len(body) + 1 <= MAX_BODY
+            assert isinstance(interpret(profile, packet(body)), Reading)
 
 
 @each_profile
