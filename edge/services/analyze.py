@@ -129,6 +129,7 @@ class Analyze:
     def _given_up(self, image: Image) -> NotAnalysed | None:
         if self._crashes.get(image.id, 0) < _MOST_CRASHES and image.attempts < _MOST_ATTEMPTS:
             return None
+        self._crashes.pop(image.id, None)  # a person who asks for another analysis gets one
         return NotAnalysed(self._source(image), reason("analysis-failed"), image.sop_instance_uid, self._worker.model)
 
     def _mourn(self, image: Image, death: WorkerDied) -> None:
