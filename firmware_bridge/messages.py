@@ -153,6 +153,8 @@ class FaultCode(IntEnum):
     TUBE_OVERLOAD = 4
     BATTERY_LOW = 5
     TIMER = 6
+    IMPLAUSIBLE_EVENT = 254
+    """Made by the host, never sent: an event is inside every range and contradicts itself."""
     UNREADABLE_EVENT = 255
     """Made by the host, never sent: an event arrived whole, but its content breaks this page's rules."""
 
@@ -195,6 +197,10 @@ class Heartbeat:
     evt_newest: Annotated[int, Wire(5, _SEQ)]
     rx_bad: Annotated[int, Wire(6, _SEQ)]
     tx_drop: Annotated[int, Wire(7, _SEQ)]
+    anode_heat_percent: Annotated[int | None, Wire(8, Whole(0, 200))] = None
+    """Of what the anode may hold; more than 100 when it holds more."""
+    battery_percent: Annotated[int | None, Wire(9, Whole(0, 100))] = None
+    battery_charging: Annotated[bool | None, Wire(10, Flag())] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +245,8 @@ class Exposure:
     source: Annotated[ExposureSource, Wire(8, Choice(ExposureSource))]
     accuracy_ms: Annotated[float | None, Wire(9, Scaled(100, 10_000))] = None
     """How well the unit knows tick_on and tick_off."""
+    pulses: Annotated[int | None, Wire(10, Whole(1, 255))] = None
+    """How many pulses this one exposure had: times and charges are their sums, the ticks span them all."""
     boot_id: Annotated[int | None, Wire(15, _BOOT)] = None
 
     @property

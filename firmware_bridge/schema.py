@@ -23,6 +23,8 @@ _STEPS: Final = {
     "exposure_time_ms": "0.01 ms",
     "exposure_mas": "0.001 mAs",
     "accuracy_ms": "0.01 ms",
+    "anode_heat_percent": "of what the anode may hold",
+    "battery_percent": "of a full charge",
     "tick": "ticks since boot, never wrapping",
     "tick_on": "ticks since boot",
     "tick_off": "ticks since boot",
