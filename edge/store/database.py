@@ -2,6 +2,9 @@
 
 What always holds: WAL with `synchronous=FULL`, so that a committed transaction survives a pulled plug; every write
 happens inside `transaction()`, which takes the write lock at its start; migrations run once, after a backup.
+
+A migration is a file `schema/NNNN.sql`. The table `schema_steps` holds the numbers of those that ran, so that one that
+comes late (two were written side by side) still runs; `user_version` is the highest of them.
 """
 
 from __future__ import annotations
@@ -102,17 +105,20 @@ class Database:
     def _migrate(self) -> None:
         steps = _migrations()
         with self.read() as connection:
-            version = _version(connection)
-        if version >= len(steps):
+            done = _done(connection)
+        if done >= steps.keys():
             return
-        if version > 0:
-            self.backup(self.path.with_suffix(f".before-{len(steps):04d}"))
+        if done:
+            self.backup(self.path.with_suffix(f".before-{max(steps):04d}"))
         with self.transaction() as tx:
-            for number, script in enumerate(steps, start=1):
-                if number > _version(tx):
+            done = _done(tx)  # another process may have been quicker
+            tx.execute("CREATE TABLE IF NOT EXISTS schema_steps (number INTEGER PRIMARY KEY) STRICT")
+            for number, script in sorted(steps.items()):
+                if number not in done:
                     for statement in _statements(script):
                         tx.execute(statement)
-                    tx.execute(f"PRAGMA user_version={number}")
+            tx.executemany("INSERT OR IGNORE INTO schema_steps VALUES (?)", [(number,) for number in steps])
+            tx.execute(f"PRAGMA user_version={max(steps)}")
 
 
 class Watch:
@@ -134,15 +140,21 @@ class Watch:
         self._connection.close()
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def _done(connection: sqlite3.Connection) -> set[int]:
+    """The numbers of the migrations that ran. Stores older than the table that tells have seen all up to theirs."""
+    try:
+        return {int(row["number"]) for row in connection.execute("SELECT number FROM schema_steps")}
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version)
+    return set(range(1, int(version) + 1))
 
 
-def _migrations() -> list[str]:
+def _migrations() -> dict[int, str]:
     folder = resources.files("edge.store") / "schema"
-    scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name)
-    return [script.read_text(encoding="utf-8") for script in scripts]
+    scripts = (entry for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return {int(script.name.removesuffix(".sql")): script.read_text(encoding="utf-8") for script in scripts}
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from edge.errors import StoreError
 from edge.store import Database
+from edge.store import database as module
 
 
 def test_a_commit_is_durable_by_its_settings(tmp_path: Path) -> None:
@@ -56,7 +57,8 @@ def test_migrating_twice_changes_nothing_and_two_may_open_at_once(tmp_path: Path
     assert len(opened) == 6
     for database in opened:
         with database.read() as connection:
-            assert connection.execute("PRAGMA user_version").fetchone()[0] == 1
+            newest = max(module._migrations())
+            assert connection.execute("PRAGMA user_version").fetchone()[0] == newest
         database.close()
 
 
@@ -66,18 +68,46 @@ def test_a_migration_is_preceded_by_a_backup(tmp_path: Path, monkeypatch: pytest
     with first.transaction() as tx:
         tx.execute("INSERT INTO unit_events VALUES (1, 'd', 1, 1, 'fault', '{}', 'now')")
     first.close()
-    from edge.store import database as module
-
     steps = module._migrations()
-    monkeypatch.setattr(module, "_migrations", lambda: [*steps, "ALTER TABLE unit_events ADD COLUMN note TEXT;"])
+    newest = max(steps)
+    more = {newest + 1: "ALTER TABLE unit_events ADD COLUMN note TEXT;"}
+    monkeypatch.setattr(module, "_migrations", lambda: steps | more)
     second = Database(path)
     with second.read() as connection:
         assert connection.execute("SELECT note FROM unit_events").fetchone()[0] is None
     second.close()
-    backup = sqlite3.connect(path.with_suffix(".before-0002"))
-    assert backup.execute("PRAGMA user_version").fetchone()[0] == 1
+    backup = sqlite3.connect(path.with_suffix(f".before-{newest + 1:04d}"))
+    assert backup.execute("PRAGMA user_version").fetchone()[0] == newest
     assert backup.execute("SELECT count(*) FROM unit_events").fetchone()[0] == 1
     backup.close()
+
+
+def test_a_migration_that_comes_late_still_runs_and_none_runs_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.sqlite"
+    early, late = "CREATE TABLE early (x);", "CREATE TABLE late (x);"
+    for steps in ({1: "CREATE TABLE first (x);"}, {1: "-", 3: early}, {1: "-", 2: late, 3: "-"}):
+        monkeypatch.setattr(module, "_migrations", lambda steps=steps: steps)
+        Database(path).close()
+    with sqlite3.connect(path) as connection:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        assert {"first", "early", "late"} <= names
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == 3
+
+
+def test_a_store_from_before_the_table_of_steps_is_known_by_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version=1")
+    monkeypatch.setattr(module, "_migrations", lambda: {1: "CREATE TABLE again (x);", 2: "CREATE TABLE new (x);"})
+    Database(path).close()
+    with sqlite3.connect(path) as connection:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    assert "new" in names
+    assert "again" not in names
 
 
 def test_a_file_that_is_no_database_is_unusable(tmp_path: Path) -> None:
