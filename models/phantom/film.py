@@ -9,7 +9,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.phantom import bones, confounders, lesions, soft
+from models.phantom import bones, confounders, lesions, lookalikes, soft
 from models.phantom.anatomy import Hand, Person, Pose, Side, Vec, sample_hand, sample_person
 from models.phantom.raster import Grid
 
@@ -87,6 +87,7 @@ def make_film(seed: int, recipe: Recipe = Recipe()) -> Film:
         bones.add_bones(grid, hand, maps.bone_mm, rng)
         sesamoids += confounders.add_sesamoids(grid, hand, index, maps, rng)
         confounders.add_bony(grid, hand, maps, rng)
+        lookalikes.add_lookalikes(grid, hand, maps, rng)
         confounders.add_soft_signs(grid, hand, maps, rng)
     for index, hand in enumerate(hands):
         target = lesions.LesionMaps(maps.ha_mm, ids, maps.soft_mm, maps.bone_mm)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -12,6 +13,7 @@ from scipy import ndimage
 from models.phantom import physics
 from models.phantom.chain import Chain, process, sample_chain
 from models.phantom.confounders import Mask
+from models.phantom.conspicuity import conspicuity
 from models.phantom.film import Film
 from models.phantom.raster import Map
 
@@ -27,6 +29,8 @@ class Picture:
     chain: Chain
     metal: Mask
     """Rings, wires, markers and letters."""
+    conspicuity: Mapping[int, float]
+    """Of each lesion, by its number (see `models.phantom.conspicuity`)."""
 
 
 def render(film: Film, seed: int, *, held_out: bool = False, plain: bool = False) -> Picture:
@@ -38,11 +42,21 @@ def render(film: Film, seed: int, *, held_out: bool = False, plain: bool = False
         held_out: use the processing family kept for evaluation.
         plain: no marker, no veil, no collimation.
     """
+    picture = _picture(film, film.maps.ha_mm, seed, held_out=held_out, plain=plain)
+    if not film.lesions:
+        return picture
+    rest = np.where(film.lesion_ids > 0, np.float32(0), film.maps.ha_mm)
+    without = _picture(film, rest, seed, held_out=held_out, plain=plain).image
+    return replace(picture, conspicuity=conspicuity(picture.image, without, film.lesion_ids, film.grid.pitch_mm))
+
+
+def _picture(film: Film, ha_mm: Map, seed: int, *, held_out: bool, plain: bool) -> Picture:
+    """The same seed gives the same exposure, noise and scene whatever mineral there is."""
     rng = np.random.default_rng([film.seed, seed, 23])
     exposure = physics.sample_exposure(rng)
     chain = sample_chain(rng, held_out=held_out)
     maps = film.maps
-    depth = physics.attenuation(maps.soft_mm, maps.bone_mm, maps.ha_mm, maps.metal_mm, exposure.kvp)
+    depth = physics.attenuation(maps.soft_mm, maps.bone_mm, ha_mm, maps.metal_mm, exposure.kvp)
     depth = depth + maps.veil
     metal = maps.metal.copy()
     tissue = maps.soft_mm > 1.0
@@ -59,7 +73,7 @@ def render(film: Film, seed: int, *, held_out: bool = False, plain: bool = False
     image = process(signal, film.grid.pitch_mm, tissue, chain)
     if not plain:
         image = _border(image, film.grid.pitch_mm, rng)
-    return Picture(image.astype(np.float32), exposure, chain, metal)
+    return Picture(image.astype(np.float32), exposure, chain, metal, {})
 
 
 def _veil(shape: tuple[int, ...], pitch_mm: float, rng: np.random.Generator) -> Map:

@@ -1,0 +1,138 @@
+"""Normal structures of real hands that look dense at a glance: nothing here is labelled, all of it is normal.
+
+Each was put in after a mark on a clean radiograph sat on one: condensed trabeculae in metacarpal heads, the double
+contour and the knobs of a thumb seen obliquely, folds of skin between fingers, bandages. Rates are our choice: high
+enough to be learnt.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from models.phantom.anatomy import Bone, Hand, Vec
+from models.phantom.confounders import Maps
+from models.phantom.raster import Grid, Map, smooth_noise, smoothstep, trabeculae
+
+_CONDENSED = {"MC1": 0.75, "MC2": 0.7, "MC3": 0.35, "MC4": 0.3, "MC5": 0.4, "PP1": 0.4, "DP1": 0.25}
+_KNOBS = {"MC1": (0.8, 1.05), "PP1": (-0.06, 0.14), "DP1": (-0.08, 0.16)}
+"""Along which part of a thumb's bone its corners lie, seen obliquely."""
+
+
+def add_lookalikes(grid: Grid, hand: Hand, maps: Maps, rng: np.random.Generator) -> None:
+    """Adds one hand's; before the lesions, so that these may lie among them."""
+    for bone in hand.bones:
+        if rng.random() < _CONDENSED.get(bone.name, 0.12):
+            _condensation(grid, hand, bone, maps.bone_mm, rng)
+        if bone.kind in {"PP", "MP"} and rng.random() < (0.7 if bone.name == "PP1" else 0.2):
+            _second_contour(grid, hand, bone, maps.bone_mm, rng)
+    for name, (first, last) in _KNOBS.items():
+        for _ in range(int(rng.integers(0, 4))):
+            bone = hand.bone(name)
+            aside = float(rng.choice((-1, 1))) * bone.half_width_mm * float(rng.uniform(0.3, 1.0))
+            centre = bone.at(float(rng.uniform(first, last)), aside)
+            axes = float(rng.uniform(0.5, 1.7)), float(rng.uniform(0.4, 1.2))
+            _lump(grid, hand, centre, axes, maps.bone_mm, rng=rng)
+    for digit in (2, 3, 4):
+        if rng.random() < 0.3:
+            _web(grid, hand, hand.bone(f"PP{digit}"), hand.bone(f"PP{digit + 1}"), maps.soft_mm, rng=rng)
+    if rng.random() < 0.06:
+        _bandage(grid, hand, maps.veil, rng)
+
+
+def _frame(x: Map, y: Map, centre: Vec, angle: float) -> tuple[Map, Map]:
+    c, s = np.float32(math.cos(angle)), np.float32(math.sin(angle))
+    px, py = x - np.float32(centre[0]), y - np.float32(centre[1])
+    return c * px + s * py, c * py - s * px
+
+
+def _condensation(grid: Grid, hand: Hand, bone: Bone, bone_mm: Map, rng: np.random.Generator) -> None:
+    """Trabeculae that thicken towards a point of a head or a base: a bright star without an edge."""
+    at_head = bone.kind == "MC" or rng.random() < 0.6
+    part = float(rng.uniform(0.84, 0.97)) if at_head else float(rng.uniform(0.03, 0.16))
+    centre = bone.at(part, float(rng.normal(0, 0.35)) * bone.half_width_mm)
+    reach = float(rng.uniform(1.0, 3.4))
+    patch = grid.patch(hand.pose, (centre,), 2.5 * reach)
+    if patch is None:
+        return
+    where, x, y = patch
+    along, across = _frame(x, y, centre, float(rng.uniform(0, math.pi)))
+    fall = np.exp(-0.5 * ((along / np.float32(reach * float(rng.uniform(0.7, 1.5)))) ** 2 + (across / reach) ** 2))
+    net = np.clip(0.5 + np.float32(rng.uniform(0.3, 1.0)) * trabeculae(along, across, rng), 0, 3)
+    within = bone_mm[where] > 0.3
+    bone_mm[where] += np.float32(np.exp(rng.uniform(-0.7, 1.3))) * (fall * net * within).astype(np.float32)
+
+
+def _second_contour(grid: Grid, hand: Hand, bone: Bone, bone_mm: Map, rng: np.random.Generator) -> None:
+    """The other condyle of a head that is seen obliquely: an arc of cortex beside the first."""
+    half = bone.half_width_mm * float(rng.uniform(0.35, 0.75))
+    centre = bone.at(float(rng.uniform(0.88, 0.99)), float(rng.normal(0, 0.4)) * bone.half_width_mm)
+    patch = grid.patch(hand.pose, (centre,), half * 1.6 + 1)
+    if patch is None:
+        return
+    where, x, y = patch
+    u, v = _frame(x, y, centre, float(rng.uniform(0, math.pi)))
+    rho = np.hypot(u / np.float32(half), v / np.float32(half * float(rng.uniform(0.5, 1.0))))
+    rim = np.exp(-(((rho - 1) * np.float32(half / float(rng.uniform(0.25, 0.7)))) ** 2))
+    theta = np.arctan2(v, u)
+    arc = smoothstep(np.cos(theta - np.float32(rng.uniform(-3.1, 3.1))), float(rng.uniform(-1.2, 0.4)), 0.8)
+    fill = np.float32(rng.uniform(0, 0.35)) * np.sqrt(np.clip(1 - rho * rho, 0, None))
+    bone_mm[where] += np.float32(rng.uniform(0.3, 1.5)) * (rim * arc + fill).astype(np.float32)
+
+
+def _lump(grid: Grid, hand: Hand, centre: Vec, axes_mm: Vec, bone_mm: Map, *, rng: np.random.Generator) -> None:
+    """A corner of bone that stands out towards the viewer: it always touches bone."""
+    patch = grid.patch(hand.pose, (centre,), max(axes_mm) * 1.5)
+    if patch is None:
+        return
+    where, x, y = patch
+    u, v = _frame(x, y, centre, float(rng.uniform(0, math.pi)))
+    rho2 = (u / np.float32(axes_mm[0])) ** 2 + (v / np.float32(axes_mm[1])) ** 2
+    if not bool(((rho2 < 1) & (bone_mm[where] > 0.4)).any()):
+        return
+    height = 2 * min(axes_mm) * float(rng.uniform(0.15, 0.7))
+    bone_mm[where] += np.float32(height) * np.sqrt(np.clip(1 - rho2, 0, None))
+
+
+def _web(grid: Grid, hand: Hand, one: Bone, other: Bone, soft_mm: Map, *, rng: np.random.Generator) -> None:
+    """Where two fingers touch or the web folds: a lens of doubled soft tissue with sharp edges."""
+    part = float(rng.uniform(0.0, 0.9))
+    (x0, y0), (x1, y1) = one.at(part), other.at(part)
+    centre = (0.5 * (x0 + x1), 0.5 * (y0 + y1))
+    long, wide = float(rng.uniform(3, 16)), float(rng.uniform(0.5, 2.5))
+    patch = grid.patch(hand.pose, (centre,), long)
+    if patch is None:
+        return
+    where, x, y = patch
+    angle = math.atan2(one.head[1] - one.base[1], one.head[0] - one.base[0]) + float(rng.normal(0, 0.25))
+    u, v = _frame(x, y, centre, angle)
+    rho2 = (u / np.float32(long)) ** 2 + (v / np.float32(wide)) ** 2
+    lens = np.sqrt(np.clip(1 - rho2, 0, None)) * (soft_mm[where] > 0.3)
+    soft_mm[where] += np.float32(rng.uniform(1.0, 6.0)) * lens.astype(np.float32)
+
+
+def _bandage(grid: Grid, hand: Hand, veil: Map, rng: np.random.Generator) -> None:
+    """Turns of woven gauze or of a cast: strips with a weave and beaded edges, over or beside the hand."""
+    kind = str(rng.choice(["WRIST", "WRIST", "MCP3", "MCP5", "PIP2", "PIP4"]))
+    point = hand.keypoints[kind]
+    reach = 45.0 if kind in {"WRIST", "MCP3"} else 18.0
+    patch = grid.patch(hand.pose, (point,), reach)
+    if patch is None:
+        return
+    where, x, y = patch
+    for _ in range(int(rng.integers(1, 5))):
+        centre = (point[0] + float(rng.normal(0, 8)), point[1] + float(rng.normal(0, 12)))
+        along, across = _frame(x, y, centre, float(rng.normal(0, 0.35)) + float(rng.choice((0, 0, 1.57))))
+        half = float(rng.uniform(4, 18))
+        pitch_mm = float(rng.uniform(0.8, 2.2))
+        wave = smooth_noise(along.shape, 3.0 / grid.pitch_mm, rng) * np.float32(0.3)
+        weave = 0.5 + 0.25 * np.sin(along * np.float32(2 * math.pi / pitch_mm) + wave)
+        weave = weave + 0.25 * np.sin(across * np.float32(2 * math.pi / (pitch_mm * float(rng.uniform(0.8, 1.3)))))
+        beads = 0.5 + 0.5 * np.sin(along * np.float32(2 * math.pi / (pitch_mm * float(rng.uniform(1.0, 1.8)))) + wave)
+        edge = np.exp(-(((np.abs(across + wave) - half) / np.float32(rng.uniform(0.5, 1.6))) ** 2))
+        inside = smoothstep(half - np.abs(across + wave), 0.0, 0.5)
+        strength = np.float32(rng.uniform(0.02, 0.15))
+        strip = weave * inside + np.float32(rng.uniform(0.3, 1.5)) * edge * beads
+        fade = smoothstep(np.float32(reach) - np.hypot(x - np.float32(point[0]), y - np.float32(point[1])), 0.0, 8.0)
+        veil[where] += (strength * strip * fade).astype(np.float32)
