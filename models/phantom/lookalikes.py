@@ -134,5 +134,6 @@ def _bandage(grid: Grid, hand: Hand, veil: Map, rng: np.random.Generator) -> Non
         inside = smoothstep(half - np.abs(across + wave), 0.0, 0.5)
         strength = np.float32(rng.uniform(0.02, 0.15))
         strip = weave * inside + np.float32(rng.uniform(0.3, 1.5)) * edge * beads
-        fade = smoothstep(np.float32(reach) - np.hypot(x - np.float32(point[0]), y - np.float32(point[1])), 0.0, 8.0)
+        away = np.hypot(x - np.float32(point[0]), y - np.float32(point[1])).astype(np.float32)
+        fade = smoothstep(np.float32(reach) - away, 0.0, 8.0)
         veil[where] += (strength * strip * fade).astype(np.float32)
