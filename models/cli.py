@@ -32,9 +32,9 @@ def phantom(seed: int, count: int, out: Path) -> None:
 
 @main.command()
 @click.option("--config", type=click.Path(path_type=Path, exists=True), default=_CONFIG, show_default=True)
-@click.option("--only", type=click.Choice(["data", "anatomy", "lesions"]), help="Do only this part.")
+@click.option("--only", type=click.Choice(["data", "anatomy", "lesions", "distal"]), help="Do only this part.")
 def train(config: Path, only: str | None) -> None:
-    """Makes the samples and trains both networks. Starts again where it stopped."""
+    """Makes the samples and trains the networks. Starts again where it stopped."""
     from models.training.run import train_all
 
     train_all(_read(config), only=only)
@@ -46,7 +46,7 @@ def train(config: Path, only: str | None) -> None:
     "--release", type=click.Path(path_type=Path), help="The release's folder; named after the model otherwise."
 )
 def export(config: Path, release: Path | None) -> None:
-    """Writes the release: both graphs, the golden films and the manifest with safe thresholds, before evaluation."""
+    """Writes the release: the graphs, the golden films and the manifest with safe thresholds, before evaluation."""
     from models.training.run import export_all
 
     settings = _read(config)

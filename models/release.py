@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from edge.detector import prepare
+from edge.detector import distal, prepare
 from edge.types import REGIONS
 from models.phantom.anatomy import KEYPOINTS
 
+PARTS: Final = ("anatomy", "lesions", "distal")
+"""The networks of a release; an old one has no distal."""
 LESION_CHANNELS: Final = ("calcification", "sesamoid", "metal")
 ANATOMY_LONG_SIDE_PX: Final = 288
 LESION_MM_PER_PIXEL: Final = 0.2
@@ -32,9 +34,9 @@ class Identity:
     least_application: str
 
 
-def preprocessing() -> dict[str, Any]:
-    """What is done to an image before a network sees it (see `edge.detector.prepare`)."""
-    return {
+def preprocessing(parts: Collection[str] = PARTS) -> dict[str, Any]:
+    """What is done to an image before a network sees it (see `edge.detector.prepare` and `edge.detector.distal`)."""
+    stated: dict[str, Any] = {
         "anatomy": {"long_side_px": ANATOMY_LONG_SIDE_PX, "multiple": MULTIPLE},
         "lesions": {"mm_per_pixel": LESION_MM_PER_PIXEL, "multiple": MULTIPLE},
         "normalisation": {
@@ -43,6 +45,14 @@ def preprocessing() -> dict[str, Any]:
             "clip": list(prepare.CLIP),
         },
     }
+    if "distal" in parts:
+        stated["distal"] = {
+            "mm_per_pixel": distal.MM_PER_PIXEL,
+            "rows": distal.ROWS,
+            "columns": distal.COLUMNS,
+            "joint_row": distal.JOINT_ROW,
+        }
+    return stated
 
 
 def write_manifest(
@@ -52,13 +62,14 @@ def write_manifest(
     operating_points: Mapping[str, Any],
 ) -> Path:
     """Writes `manifest.json` from the files that lie in the release's folder."""
+    parts = [part for part in PARTS if (folder / f"{part}.onnx").exists()]
     manifest = {
         "schema": 1,
         "name": identity.name,
         "version": identity.version,
         "least_application": identity.least_application,
-        "files": {part: _entry(folder, f"{part}.onnx") for part in ("anatomy", "lesions")},
-        "preprocessing": preprocessing(),
+        "files": {part: _entry(folder, f"{part}.onnx") for part in parts},
+        "preprocessing": preprocessing(parts),
         "keypoints": list(KEYPOINTS),
         "regions": ["background", *REGIONS],
         "lesion_channels": list(LESION_CHANNELS),

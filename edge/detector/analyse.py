@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from pydicom.uid import UID
 
 from edge import wire
 from edge.clock import Clock, SystemClock
-from edge.detector import anatomy, bundle, gate, golden, lesions, measures, prepare, quality
+from edge.detector import anatomy, bundle, distal, gate, golden, lesions, measures, prepare, quality
 from edge.detector.anatomy import SeenHand
 from edge.detector.engine import Engine
 from edge.detector.measures import MeasuredBody, Scale
@@ -132,6 +132,8 @@ class Analyser:
         views = [
             _without_the_other_s(v, hands) for v in (self._examine(image, h, scale, run, least=least) for h in hands)
         ]
+        with run.step("distal"):
+            signs = [self._distal_signs(image, hand, mm) for hand in hands]
         with run.step("measure"):
             return Findings(
                 source=source,
@@ -151,13 +153,21 @@ class Analyser:
                     )
                 ),
                 hands=tuple(
-                    turn.hand(measures.hand(view.hand, view.counted(thresholds.possible), mm)) for view in views
+                    turn.hand(measures.hand(view.hand, view.counted(thresholds.possible), mm, ends))
+                    for view, ends in zip(views, signs, strict=True)
                 ),
                 lesions=tuple(
                     turn.lesion(lesion) for lesion in _lesions(views, thresholds, scale, all_scores=all_scores)
                 ),
                 ignored=tuple(turn.ignored(ignored) for view in views for ignored in view.ignored(scale)),
             )
+
+    def _distal_signs(
+        self, image: NDArray[np.float32], hand: SeenHand, mm: float
+    ) -> Mapping[int, distal.DistalSign] | None:
+        """What is said of the ends of a hand's digits; None in a release without the distal network."""
+        look = self._engine.distal
+        return None if look is None else distal.signs(image, hand.keypoints, mm, look)
 
     def _examine(
         self, image: NDArray[np.float32], hand: SeenHand, scale: Scale, run: _Run, *, least: float

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.detector import prepare
+from edge.detector import distal, prepare
 from edge.errors import ModelError
 from edge.types import REGIONS, ModelId
 
@@ -33,6 +33,8 @@ KEYPOINTS: Final = (
 """The anatomy network's keypoints, in the order of its channels."""
 REGION_CHANNELS: Final = ("background", *REGIONS)
 LESION_CHANNELS: Final = ("calcification", "sesamoid", "metal")
+
+PartName = Literal["anatomy", "lesions", "distal"]
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -58,6 +60,15 @@ class LesionInput(_Part):
 
     mm_per_pixel: Annotated[float, Field(gt=0.02, lt=2)]
     multiple: Annotated[int, Field(ge=1, le=256)]
+
+
+class DistalInput(_Part):
+    """How the distal network wants its patches."""
+
+    mm_per_pixel: float
+    rows: int
+    columns: int
+    joint_row: int
 
 
 class Thresholds(_Part):
@@ -92,11 +103,13 @@ class _Preprocessing(_Part):
     normalisation: _Normalisation
     anatomy: AnatomyInput
     lesions: LesionInput
+    distal: DistalInput | None = None
 
 
 class _Files(_Part):
     anatomy: _File
     lesions: _File
+    distal: _File | None = None
 
 
 class _Golden(_Part):
@@ -124,8 +137,8 @@ class Bundle:
 
     folder: Path
     model: ModelId
-    networks: Mapping[Literal["anatomy", "lesions"], bytes]
-    """The ONNX graphs, as they were hashed: no file is read a second time."""
+    networks: Mapping[PartName, bytes]
+    """The ONNX graphs, as they were hashed: no file is read a second time. A release may come without `distal`."""
     anatomy: AnatomyInput
     lesions: LesionInput
     thresholds: Thresholds
@@ -155,15 +168,20 @@ def load(folder: Path) -> Bundle:
             manifest.thresholds.possible,
             manifest.thresholds.definite,
         ),
-        networks={
-            "anatomy": _verified(folder, manifest.files.anatomy),
-            "lesions": _verified(folder, manifest.files.lesions),
-        },
+        networks=_networks(folder, manifest.files),
         anatomy=manifest.preprocessing.anatomy,
         lesions=manifest.preprocessing.lesions,
         thresholds=manifest.thresholds,
         golden=tuple(_golden(folder, entry) for entry in manifest.golden),
     )
+
+
+def _networks(folder: Path, files: _Files) -> dict[PartName, bytes]:
+    networks: dict[PartName, bytes] = {
+        "anatomy": _verified(folder, files.anatomy),
+        "lesions": _verified(folder, files.lesions),
+    }
+    return networks if files.distal is None else {**networks, "distal": _verified(folder, files.distal)}
 
 
 def _check_tables(manifest: _Manifest) -> None:
@@ -178,6 +196,11 @@ def _check_tables(manifest: _Manifest) -> None:
             ),
         ),
     }
+    if manifest.files.distal is not None:
+        known_cut = DistalInput(
+            mm_per_pixel=distal.MM_PER_PIXEL, rows=distal.ROWS, columns=distal.COLUMNS, joint_row=distal.JOINT_ROW
+        )
+        tables["patches of the fingertips"] = manifest.preprocessing.distal, known_cut
     for name, (stated, known) in tables.items():
         if stated != known:
             raise ModelError(f"the release has other {name} than this application")

@@ -1,4 +1,4 @@
-"""The two networks in onnxruntime, set up for a small computer that has other things to do.
+"""The networks in onnxruntime, set up for a small computer that has other things to do.
 
 Threads are one less than the cores and don't spin while they wait; the memory pattern is off, because inputs have many
 sizes; the graph is optimised here, on the machine that runs it. In fp32 the results repeat bit for bit.
@@ -15,8 +15,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
+from edge.detector import distal
 from edge.detector.bundle import LESION_CHANNELS, REGION_CHANNELS, Bundle
 from edge.errors import ModelError
+from edge.types import DIGITS
 
 Maps = NDArray[np.float32]
 """[channels, rows, columns], 0 to 1."""
@@ -25,7 +27,7 @@ Look = Callable[[NDArray[np.float32]], dict[str, Maps]]
 """A network, as those see it who use it: from a picture [rows, columns] to named maps on half its grid."""
 
 STRIDE: Final = 2
-"""Both networks answer on a grid of half their input's size."""
+"""All networks answer on a grid of half their input's size."""
 _ORT_ERRORS: Final = (
     states.EPFail,
     states.Fail,
@@ -42,8 +44,8 @@ _ORT_ERRORS: Final = (
 _QUIET: Final = 3
 
 
-class Network:
-    """One graph with one input, `image` float32 [1, 1, rows, columns]."""
+class _Graph:
+    """One graph with one input, `image` float32 [n, 1, rows, columns]."""
 
     def __init__(self, name: str, graph: bytes, outputs: Mapping[str, int], *, threads: int) -> None:
         """Prepares the graph. `outputs`: the channels that each must have.
@@ -69,31 +71,67 @@ class Network:
         if inputs != ["image"] or not set(outputs) <= found:
             raise ModelError(f"the {name} network has other inputs or outputs than it must")
 
+    def run(self, images: NDArray[np.float32], grids: Mapping[str, tuple[int, int]]) -> dict[str, NDArray[np.float32]]:
+        """Runs the graph on float32 [n, rows, columns]. `grids`: rows and columns that each output must have.
+
+        Raises:
+            ModelError: if the network fails, or its answer has another shape or isn't finite.
+        """
+        fed = np.ascontiguousarray(images, dtype=np.float32)[:, None]
+        try:
+            values = self._session.run(list(self._outputs), {"image": fed})
+        except _ORT_ERRORS as error:
+            raise ModelError(f"the {self._name} network failed") from error
+        answer: dict[str, NDArray[np.float32]] = {}
+        for (name, channels), value in zip(self._outputs.items(), values, strict=True):
+            if value.shape != (len(images), channels, *grids[name]) or not np.isfinite(value).all():
+                raise ModelError(f"the {self._name} network's {name} is not what it must be")
+            answer[name] = value
+        return answer
+
+
+class Network(_Graph):
+    """A graph that answers with maps on half its input's grid."""
+
     def __call__(self, image: NDArray[np.float32]) -> dict[str, Maps]:
         """Runs the network on float32 [rows, columns]; each output float32 [channels, rows / 2, columns / 2].
 
         Raises:
             ModelError: if the network fails, or its answer has another shape or isn't finite.
         """
-        fed = np.ascontiguousarray(image, dtype=np.float32)[None, None]
-        try:
-            values = self._session.run(list(self._outputs), {"image": fed})
-        except _ORT_ERRORS as error:
-            raise ModelError(f"the {self._name} network failed") from error
         grid = image.shape[0] // STRIDE, image.shape[1] // STRIDE
-        answer: dict[str, Maps] = {}
-        for (name, channels), value in zip(self._outputs.items(), values, strict=True):
-            if value.shape != (1, channels, *grid) or not np.isfinite(value).all():
-                raise ModelError(f"the {self._name} network's {name} is not what it must be")
-            answer[name] = value[0]
-        return answer
+        answer = self.run(image[None], dict.fromkeys(self._outputs, grid))
+        return {name: value[0] for name, value in answer.items()}
+
+
+class DistalNetwork(_Graph):
+    """The graph that looks at fingertips, many at once."""
+
+    def __init__(self, graph: bytes, *, threads: int) -> None:
+        """Prepares the graph.
+
+        Raises:
+            ModelError: if the graph can't be loaded or has another surface.
+        """
+        outputs = {"places": len(distal.PLACES), "space": 1, "signs": len(distal.SIGNS)}
+        super().__init__("distal", graph, outputs, threads=threads)
+
+    def __call__(self, patches: NDArray[np.float32]) -> distal.Answer:
+        """See `edge.detector.distal.Look`.
+
+        Raises:
+            ModelError: if the network fails, or its answer has another shape or isn't finite.
+        """
+        grid = distal.ROWS // STRIDE, distal.COLUMNS // STRIDE
+        answer = self.run(patches, {"places": grid, "space": grid, "signs": (1, 1)})
+        return distal.Answer(answer["places"], answer["space"], answer["signs"][:, :, 0, 0])
 
 
 class Engine:
-    """Both networks of a release, warmed up on request."""
+    """The networks of a release, warmed up on request."""
 
     def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
-        """Loads both. `threads`: cores less one unless told.
+        """Loads them. `threads`: cores less one unless told.
 
         Raises:
             ModelError: if a network can't be used.
@@ -107,11 +145,16 @@ class Engine:
             threads=count,
         )
         self.lesions = Network("lesions", bundle.networks["lesions"], {"lesions": len(LESION_CHANNELS)}, threads=count)
+        ends = bundle.networks.get("distal")
+        self.distal = None if ends is None else DistalNetwork(ends, threads=count)
+        """None in a release without it."""
 
     def warm_up(self) -> None:
-        """Runs both once: the first run is twice as slow as the next."""
+        """Runs each once: the first run is twice as slow as the next."""
         side = self._bundle.anatomy.long_side_px
         multiple = self._bundle.anatomy.multiple
         self.anatomy(np.zeros((-(-side // multiple) * multiple,) * 2, dtype=np.float32))
         multiple = self._bundle.lesions.multiple
         self.lesions(np.zeros((-(-640 // multiple) * multiple,) * 2, dtype=np.float32))
+        if self.distal is not None:
+            self.distal(np.zeros((len(DIGITS), distal.ROWS, distal.COLUMNS), dtype=np.float32))

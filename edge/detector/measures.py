@@ -12,7 +12,7 @@ What always holds:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,10 +22,24 @@ from scipy import ndimage
 
 from edge.detector.anatomy import SeenHand
 from edge.detector.bundle import Thresholds
+from edge.detector.distal import DistalSign, narrowing
 from edge.detector.lesions import Body, Canvas
 from edge.detector.outline import Points, area_of, hull, long_axis, short_axis
 from edge.detector.regions import RegionMap
-from edge.types import JOINTS, REGIONS, TUFTS, BBox, Certainty, Hand, Joint, Lesion, LesionType, RegionBurden, Tuft
+from edge.types import (
+    JOINTS,
+    REGIONS,
+    TUFTS,
+    BBox,
+    Certainty,
+    Hand,
+    Joint,
+    Lesion,
+    LesionType,
+    Point,
+    RegionBurden,
+    Tuft,
+)
 
 GRADE_BOUNDS: Final = (0.5, 1.0)
 """Contrast of a body with what surrounds it, over that of the hand's cortical bone with soft tissue: below the first it
@@ -179,18 +193,52 @@ def lesion_type(bodies: Sequence[Body], mm: float) -> LesionType:
     return "amorphous" if filled < 0.8 else "stone"
 
 
-def hand(seen: SeenHand, counted: Sequence[MeasuredBody], mm: float) -> Hand:
-    """A hand with its regions, joints, tufts and index. `counted`: bodies at or above *possible*."""
+def hand(
+    seen: SeenHand, counted: Sequence[MeasuredBody], mm: float, signs: Mapping[int, DistalSign] | None = None
+) -> Hand:
+    """A hand with its regions, joints, tufts and index.
+
+    Args:
+        seen: the hand.
+        counted: bodies at or above *possible*.
+        mm: millimetres per pixel.
+        signs: what the distal network says of each digit; None in a release without it.
+    """
     burdens = regions(seen.region, counted, mm)
-    points = seen.keypoints
     return Hand(
         side=seen.side,
         bbox=seen.bbox,
         burden_index=math.fsum(region.burden for region in burdens.values()),
         regions=burdens,
-        joints={name: Joint(*points[name]) for name in JOINTS if name in points},
-        tufts={name: Tuft(*points[f"TIP{name[-1]}"]) for name in TUFTS if f"TIP{name[-1]}" in points},
+        joints=joints(seen.keypoints, signs or {}),
+        tufts=tufts(seen.keypoints, signs or {}),
     )
+
+
+def joints(points: Mapping[str, Point], signs: Mapping[int, DistalSign]) -> dict[str, Joint]:
+    """The joints that are seen; the last one of each digit where the distal network found it, with its space."""
+    last = {("IP1" if digit == 1 else f"DIP{digit}"): sign for digit, sign in signs.items()}
+    spaces = {name: sign.space_mm for name, sign in last.items() if sign.space_mm is not None}
+    grades = narrowing(spaces)
+    out = {}
+    for name in JOINTS:
+        if name in points:
+            refined = last[name].joint if name in last else None
+            x, y = refined or points[name]
+            out[name] = Joint(x, y, spaces.get(name), grades.get(name))
+    return out
+
+
+def tufts(points: Mapping[str, Point], signs: Mapping[int, DistalSign]) -> dict[str, Tuft]:
+    """The tips that are seen, each with its grade where it could be judged."""
+    out = {}
+    for name in TUFTS:
+        digit = int(name[-1])
+        sign = signs.get(digit)
+        at = (sign.tip if sign is not None else None) or points.get(f"TIP{digit}")
+        if at is not None:
+            out[name] = Tuft(*at) if sign is None else Tuft(*at, sign.osteolysis_grade, sign.score)
+    return out
 
 
 def regions(region: RegionMap, counted: Sequence[MeasuredBody], mm: float) -> dict[str, RegionBurden]:

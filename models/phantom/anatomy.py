@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -73,6 +73,10 @@ class Bone:
     """0: seen from behind; 1: seen from the side. The thumb lies between."""
     resorbed: float = 0.0
     """Part of a distal phalanx lost from its tip (acro-osteolysis)."""
+    taper: float = 0.65
+    """How much a resorbed phalanx narrows towards what is left of its tip."""
+    tuft: float = 1.0
+    """Width of the tuft over the mean: it differs much between people."""
 
     @property
     def kind(self) -> str:
@@ -139,6 +143,8 @@ class Hand:
     pulp_mm: Mapping[int, float]
     joint_gap_mm: Mapping[str, float]
     osteolysis: Mapping[int, float] = field(default_factory=dict)
+    bent_deg: Mapping[str, float] = field(default_factory=dict)
+    """How far each distal phalanx is bent against the film (`DP2`) and each last joint (`DIP2`); absent: flat."""
 
     def bone(self, name: str) -> Bone:
         """The tubular bone of that name."""
@@ -164,8 +170,20 @@ def sample_person(rng: np.random.Generator) -> Person:
     )
 
 
-def sample_hand(rng: np.random.Generator, person: Person, pose: Pose, *, diseased: bool = False) -> Hand:
-    """One hand of a person, with its own splay, thumb, joint gaps and (when `diseased`) resorbed tufts."""
+def sample_hand(
+    rng: np.random.Generator,
+    person: Person,
+    pose: Pose,
+    *,
+    diseased: bool = False,
+    varied: np.random.Generator | None = None,
+) -> Hand:
+    """One hand of a person, with its own splay, thumb, joint gaps and (when `diseased`) resorbed tufts.
+
+    `varied` (a generator of its own, so that other draws stay) adds bent fingers, tufts of all widths and every degree
+    of resorption: what the networks for joints and fingertips must know.
+    """
+    distal = _sample_distal(varied) if varied is not None else {}
     size = person.size
     splay = float(rng.uniform(0.0, 1.6))
     thumb_deg = float(rng.uniform(-18, 22))
@@ -186,10 +204,16 @@ def sample_hand(rng: np.random.Generator, person: Person, pose: Pose, *, disease
         ends = ("MCP", "IP") if digit == 1 else ("MCP", "PIP", "DIP")
         for index, kind in enumerate(names):
             length = person.lengths_mm[f"{kind}{digit}"] * _foreshortening(rng, digit, kind)
+            own = distal.get(digit, _PLAIN)
+            length *= {"MP": math.cos(math.radians(own.middle_deg)), "DP": math.cos(math.radians(own.last_deg))}.get(
+                kind, 1.0
+            )
             if index == 1:
                 angle += splay * (0.65 * _SPLAY_DEG[digit]) + float(rng.normal(0, 3)) - (6 if digit == 1 else 0)
             elif index > 1:
                 angle += float(rng.normal(0, 3.5)) + (2.0 if digit == 5 else 0.0)
+            if distal:
+                osteolysis[digit] = own.lost
             lost = osteolysis.get(digit, 0.0) if kind == "DP" else 0.0
             head = _step(base, angle, length)
             bones.append(
@@ -201,6 +225,8 @@ def sample_hand(rng: np.random.Generator, person: Person, pose: Pose, *, disease
                     bow_mm=float(rng.normal(0, 0.5)) + (0.9 * turn if kind in {"MC", "PP"} else 0.0),
                     rotation=turn,
                     resorbed=lost,
+                    taper=own.taper,
+                    tuft=own.tuft if kind == "DP" else 1.0,
                 )
             )
             if kind == "DP":
@@ -210,6 +236,8 @@ def sample_hand(rng: np.random.Generator, person: Person, pose: Pose, *, disease
                 gap = _GAP_MM[ends[index]] * size * float(np.clip(rng.normal(1, 0.15), 0.5, 1.5))
                 if narrow and ends[index] in {"DIP", "PIP", "IP"} and rng.random() < 0.4:
                     gap *= float(rng.uniform(0.0, 0.6))
+                if distal:
+                    gap = own.gap(joint, gap)
                 gaps[joint] = gap
                 joints[joint] = _step(head, angle, gap / 2)
                 base = _step(head, angle, gap)
@@ -223,7 +251,102 @@ def sample_hand(rng: np.random.Generator, person: Person, pose: Pose, *, disease
         keypoints={name: joints[name] for name in KEYPOINTS},
         pulp_mm={digit: mm * size * float(rng.uniform(0.85, 1.15)) for digit, mm in _PULP_MM.items()},
         joint_gap_mm=gaps,
-        osteolysis=osteolysis,
+        osteolysis={digit: lost for digit, lost in osteolysis.items() if lost > 0},
+        bent_deg={f"DP{digit}": own.last_deg for digit, own in distal.items()}
+        | {f"DIP{digit}": own.bend_deg for digit, own in distal.items() if digit > 1}
+        | ({"IP1": distal[1].bend_deg} if distal else {}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Distal:
+    """What one digit's end looks like in a varied hand. Angles against the film, degrees."""
+
+    lost: float = 0.0
+    taper: float = 0.65
+    tuft: float = 1.0
+    middle_deg: float = 0.0
+    bend_deg: float = 0.0
+    narrowing: float = 1.0
+
+    @property
+    def last_deg(self) -> float:
+        """Of the distal phalanx against the film."""
+        return min(75.0, self.middle_deg + self.bend_deg)
+
+    def gap(self, joint: str, gap_mm: float) -> float:
+        """The gap along the film: a bent joint's bones overlap."""
+        if joint.startswith(("DIP", "IP")):
+            return self.narrowing * gap_mm - 4.0 * math.sin(math.radians(self.bend_deg))
+        if joint.startswith("PIP"):
+            return gap_mm - 5.0 * math.sin(math.radians(self.middle_deg))
+        return gap_mm
+
+
+_PLAIN: Final = _Distal()
+
+
+def _sample_distal(rng: np.random.Generator) -> dict[int, _Distal]:
+    """The ends of five digits: every second hand has resorbed tufts, every fourth bent fingers."""
+    resorbing, bending = rng.random() < 0.5, rng.random() < 0.25
+    worn = rng.random() < 0.4
+    tuft = float(np.clip(rng.normal(1.06, 0.12), 0.75, 1.35))
+    out = {}
+    for digit in range(1, 6):
+        lost = float(rng.uniform(0.03, 1.0)) if resorbing and rng.random() < 0.75 else 0.0
+        bent = bending and rng.random() < 0.5
+        out[digit] = _Distal(
+            lost=min(lost, 0.95),
+            taper=float(rng.uniform(0.15, 0.8)),
+            tuft=float(np.clip(tuft * rng.normal(1.0, 0.06), 0.7, 1.35)),
+            middle_deg=float(rng.uniform(10, 50)) if bent and digit > 1 and rng.random() < 0.5 else 0.0,
+            bend_deg=float(rng.uniform(5, 60)) if bent else abs(float(rng.normal(0, 3))),
+            narrowing=float(rng.uniform(0.0, 0.8)) if worn and rng.random() < 0.5 else 1.0,
+        )
+    return out
+
+
+def turned(hand: Hand, degrees: float) -> Hand:
+    """The hand turned about its long axis: 0 PA, 45 oblique, 90 lateral. Bones and joints move across only.
+
+    The hand is a shallow arch, its fingers fanned a little: the index finger's tip rises, the little one's falls, as on
+    a positioning wedge. Parts that come to lie over each other add up, as on a film.
+    """
+    if degrees == 0:
+        return hand
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+
+    def moved(point: Vec) -> Vec:
+        x, y = point
+        height = 5.0 - 0.012 * x * x + max(0.0, y - 65.0) * (0.22 + 0.006 * x)
+        return c * x + s * height, y
+
+    bones = tuple(
+        replace(
+            bone,
+            base=moved(bone.base),
+            head=moved(bone.head),
+            rotation=min(1.0, bone.rotation + s),
+            half_width_mm=bone.half_width_mm * (1 - 0.18 * (min(1.0, bone.rotation + s) - bone.rotation)),
+        )
+        for bone in hand.bones
+    )
+    carpals = tuple(
+        replace(
+            carpal,
+            centre=moved(carpal.centre),
+            half_axes_mm=(
+                math.hypot(c * carpal.half_axes_mm[0], s * carpal.half_depth_mm * 2),
+                carpal.half_axes_mm[1],
+            ),
+        )
+        for carpal in hand.carpals
+    )
+    return replace(
+        hand,
+        bones=bones,
+        carpals=carpals,
+        keypoints={name: moved(point) for name, point in hand.keypoints.items()},
     )
 
 

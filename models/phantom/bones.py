@@ -9,7 +9,7 @@ rims are drawn twice (palmar and dorsal), a little apart, as they appear on film
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,6 +45,37 @@ _TABLE: Final = {
 _EDGE_MM: Final = 0.14
 
 
+Surface = Callable[[Map, Map], Map]
+"""Where a bone begins or ends along its axis (mm from its base), by how far aside (part of the half-width, and mm)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The two ends of a tubular bone as they were drawn: each is one or two surfaces along the beam.
+
+    Attributes:
+        starts: at the base.
+        stops: at the head.
+        half_width_mm: of base and head.
+    """
+
+    starts: Sequence[Surface]
+    stops: Sequence[Surface]
+    half_width_mm: tuple[float, float]
+
+    def base_mm(self, aside_mm: Map) -> Map:
+        """The most proximal edge of the base, mm along the axis."""
+        across = np.clip(np.abs(aside_mm) / np.float32(self.half_width_mm[0]), 0, 1)
+        edge: Map = np.min([start(across, aside_mm) for start in self.starts], axis=0)
+        return edge
+
+    def head_mm(self, aside_mm: Map) -> Map:
+        """The most distal edge of the head, mm along the axis."""
+        across = np.clip(np.abs(aside_mm) / np.float32(self.half_width_mm[1]), 0, 1)
+        edge: Map = np.max([stop(across, aside_mm) for stop in self.stops], axis=0)
+        return edge
+
+
 @dataclass(frozen=True, slots=True)
 class _Look:
     """What the tubular bones of one hand share."""
@@ -62,19 +93,43 @@ def half_width(kind: str, part: Map) -> Map:
     return table[(np.clip(part, 0, 1) * np.float32(256)).astype(np.int16)]
 
 
-def add_bones(grid: Grid, hand: Hand, bone_mm: Map, rng: np.random.Generator) -> None:
-    """Adds a hand's skeleton to `bone_mm` (mm of cortical bone along the beam)."""
+_ACROSS: Final = np.linspace(-0.6, 0.6, 13).astype(np.float32)
+"""The part of a joint's width over which its space is averaged, as readers do: not at the rims."""
+
+
+def joint_space_mm(hand: Hand, ends: Mapping[str, Ends], joint: str) -> float | None:
+    """The joint's space as a film shows it: the dark band between the bones' outlines, its mean over the joint.
+
+    The gap between two axes is not what is seen: rims stand out and hollows lie back. 0 where the bones overlap; None
+    if one of the bones isn't on the film.
+    """
+    near, far = {"DIP": ("MP", "DP"), "IP": ("PP", "DP"), "PIP": ("PP", "MP")}[joint[:-1]]
+    proximal, distal = near + joint[-1], far + joint[-1]
+    if proximal not in ends or distal not in ends:
+        return None
+    aside = _ACROSS * np.float32(ends[distal].half_width_mm[0])
+    band = hand.joint_gap_mm[joint] + ends[distal].base_mm(aside)
+    band = band + np.float32(hand.bone(proximal).length_mm) - ends[proximal].head_mm(aside)
+    return float(np.clip(band, 0, None).mean())
+
+
+def add_bones(grid: Grid, hand: Hand, bone_mm: Map, rng: np.random.Generator) -> dict[str, Ends]:
+    """Adds a hand's skeleton to `bone_mm` (mm of cortical bone along the beam); returns the ends of what is on it."""
     texture = float(rng.uniform(0.12, 0.5))
     shaft_filling = float(rng.uniform(0.04, 0.10)) * hand.person.trabecular
     end_filling = float(rng.uniform(0.13, 0.22)) * hand.person.trabecular
     scars = _scars(rng, hand.person.age_years)
     look = _Look(texture, shaft_filling, end_filling, *scars)
+    ends: dict[str, Ends] = {}
     for bone in hand.bones:
-        _add_tube(grid, hand, bone, bone_mm, rng=rng, look=look)
+        drawn = _add_tube(grid, hand, bone, bone_mm, rng=rng, look=look)
+        if drawn is not None:
+            ends[bone.name] = drawn
     carpal_filling = float(rng.uniform(0.08, 0.14)) * hand.person.trabecular
     shell_mm = float(rng.uniform(0.18, 0.42)) * hand.person.cortex
     for carpal in hand.carpals:
         _add_carpal(grid, hand, carpal, bone_mm, rng=rng, texture=texture, filling=carpal_filling, shell_mm=shell_mm)
+    return ends
 
 
 def _scars(rng: np.random.Generator, age_years: float) -> tuple[float, float]:
@@ -92,13 +147,13 @@ def _add_tube(
     *,
     rng: np.random.Generator,
     look: _Look,
-) -> None:
+) -> Ends | None:
     rng = np.random.default_rng(
         int(rng.integers(2**31))
     )  # one draw a bone: a bone off the film doesn't change the next
     patch = grid.patch(hand.pose, (bone.base, bone.head), bone.half_width_mm + abs(bone.bow_mm) + 3)
     if patch is None:
-        return
+        return None
     where, x, y = patch
     kind, length, wide = bone.kind, bone.length_mm, bone.half_width_mm
     ex, ey = (bone.head[0] - bone.base[0]) / length, (bone.head[1] - bone.base[1]) / length
@@ -109,7 +164,9 @@ def _add_tube(
     u = u - np.float32(0.5 * bone.rotation * wide) * (t - np.float32(0.5)) ** 2 * 4
     w = half_width(kind, t) * np.float32(wide) * _uneven(t, u, kind, rng)
     if bone.resorbed:
-        w = w * (1 - np.float32(0.65) * smoothstep(t, 0.3, max(0.45, 1 - bone.resorbed)))
+        w = w * (1 - np.float32(bone.taper) * smoothstep(t, 0.3, max(0.45, 1 - bone.resorbed)))
+    if bone.tuft != 1.0:
+        w = w * (1 + np.float32(bone.tuft - 1) * smoothstep(t, 0.55, 0.8))
     depth = np.float32(_DEPTH[kind] + 0.15 * bone.rotation) * w
     middle = 0.42 if kind in {"RADIUS", "ULNA"} else 0.5
     shaft = np.exp(-(((t - np.float32(middle)) / np.float32(0.24)) ** 4)).astype(np.float32)
@@ -120,7 +177,9 @@ def _add_tube(
     cortex = thin + (_SHAFT_CORTEX[kind] * narrow * hand.person.cortex - thin) * shaft
     cortex = cortex.astype(np.float32) * (1 + np.float32(0.06) * grain(s, u, rng))
     across = np.clip(np.abs(u) / np.maximum(w, 0.2), 0, 1)
-    starts, ends = _end_surfaces(bone, across, u, rng)
+    drawn = _ends(bone, rng)
+    starts = [start(across, u) for start in drawn.starts]
+    ends = [stop(across, u) for stop in drawn.stops]
     plate = float(rng.uniform(0.35, 1.0)) * (0.6 + 0.4 * hand.person.cortex)
     outside, inside = np.zeros_like(s), np.zeros_like(s)
     for start in starts:
@@ -136,6 +195,7 @@ def _add_tube(
     marrow = filling.astype(np.float32) * np.clip(net, 0.1, 3.0)
     total = chord_out - chord_in + marrow * chord_in
     bone_mm[where] += _growth_plate(bone, total, chord_in, (s, u), rng=rng, look=look)
+    return drawn
 
 
 def _uneven(t: Map, u: Map, kind: str, rng: np.random.Generator) -> Map:
@@ -153,40 +213,69 @@ def _uneven(t: Map, u: Map, kind: str, rng: np.random.Generator) -> Map:
     return uneven
 
 
-def _end_surfaces(bone: Bone, across: Map, u: Map, rng: np.random.Generator) -> tuple[list[Map], list[Map]]:
-    """Where the bone begins (palmar and dorsal rim) and where it ends, along its axis, for each pixel."""
-    kind, wide, length = bone.kind, bone.half_width_mm, bone.length_mm
+def _ends(bone: Bone, rng: np.random.Generator) -> Ends:
+    """Where the bone begins (palmar and dorsal rim) and where it ends, along its axis."""
     apart = float(rng.uniform(0.3, 1.4))
-    hollow = float(rng.uniform(0.04, 0.28)) * wide
-    if kind in {"PP", "MP", "DP"}:
-        starts = [hollow * (1 - across**2) - 0.4, hollow * (1 - across**2) * 0.5 + apart - 0.4]
-    elif kind == "MC":
-        slant = float(rng.uniform(-0.18, 0.18))
-        starts = [np.float32(slant) * u - 0.5 + 0.8 * across**2, np.float32(slant) * u + apart - 0.5]
-    else:
-        starts = [np.full_like(u, -1.0)]
+    hollow = float(rng.uniform(0.04, 0.28)) * bone.half_width_mm
+    starts = _starts(bone, apart, hollow, rng)
+    stops = _stops(bone, rng)
+    kind, wide = bone.kind, bone.half_width_mm
+    return Ends(starts, stops, (float(_TABLE[kind][8]) * wide, float(_TABLE[kind][246]) * wide))
+
+
+def _starts(bone: Bone, apart: float, hollow: float, rng: np.random.Generator) -> list[Surface]:
+    if bone.kind in {"PP", "MP", "DP"}:
+        return [
+            lambda across, _u: hollow * (1 - across**2) - 0.4,
+            lambda across, _u: hollow * (1 - across**2) * 0.5 + apart - 0.4,
+        ]
+    if bone.kind == "MC":
+        slant = np.float32(rng.uniform(-0.18, 0.18))
+        return [lambda across, u: slant * u - 0.5 + 0.8 * across**2, lambda _across, u: slant * u + apart - 0.5]
+    return [lambda _across, u: np.full_like(u, -1.0)]
+
+
+def _stops(bone: Bone, rng: np.random.Generator) -> list[Surface]:
+    kind, wide, length = bone.kind, bone.half_width_mm, bone.length_mm
     if kind == "MC":
-        ends = [length - 0.5 * wide * across**3.5, length - 0.5 - 0.62 * wide * across**2.6]
-    elif kind in {"PP", "MP"}:
+        return [
+            lambda across, _u: length - 0.5 * wide * across**3.5,
+            lambda across, _u: length - 0.5 - 0.62 * wide * across**2.6,
+        ]
+    if kind in {"PP", "MP"}:  # two condyles, seldom in line
         notch = float(rng.uniform(0.05, 0.16)) * wide
-        end = length - notch * np.exp(-((across / 0.35) ** 2)) - 0.5 * wide * across**5
         behind = float(rng.uniform(0.0, 0.6)) + bone.rotation * float(rng.uniform(0.3, 2.8))
-        ends = [end, end - behind - float(rng.uniform(0, 0.25)) * wide * across**2]  # two condyles, seldom in line
-    elif kind == "DP":
-        knobs = np.sin(u * np.float32(rng.uniform(0.8, 2.6)) + np.float32(rng.uniform(0, 6.3)))
+        slack = float(rng.uniform(0, 0.25)) * wide
+
+        def condyle(across: Map, _u: Map) -> Map:
+            edge: Map = length - notch * np.exp(-((across / 0.35) ** 2)) - 0.5 * wide * across**5
+            return edge
+
+        return [condyle, lambda across, u: condyle(across, u) - behind - slack * across**2]
+    if kind == "DP":
+        rate, phase = np.float32(rng.uniform(0.8, 2.6)), np.float32(rng.uniform(0, 6.3))
         round_off = float(rng.uniform(0.2, 0.5)) * wide
-        ends = [length * (1 - bone.resorbed) - round_off * across**2 + np.float32(rng.uniform(0, 0.5)) * knobs]
-    elif kind == "RADIUS":
-        slope = float(rng.uniform(0.18, 0.36))
+        knob = np.float32(rng.uniform(0, 0.5))
+        left = length * (1 - bone.resorbed)
+        return [lambda across, u: left - round_off * across**2 + knob * np.sin(u * rate + phase)]
+    if kind == "RADIUS":
+        slope = np.float32(rng.uniform(0.18, 0.36))
         cup = float(rng.uniform(0.08, 0.2)) * wide
-        rim = length + np.float32(slope) * u - cup * (1 - across**2) - 0.22 * wide * across**6
-        palmar = rim - float(rng.uniform(0.8, 2.6)) * (1 - 0.6 * across)
-        ends = [rim, palmar]
-    else:
-        place, thin = np.float32(rng.uniform(0.5, 0.85) * wide), np.float32(rng.uniform(1.1, 2.6))
-        styloid = np.float32(rng.uniform(1.5, 6.5)) * np.exp(-(((u + place) / thin) ** 2))
-        ends = [length - 0.25 * wide * across**2 + styloid, length - 0.6 - 0.3 * wide * across**2]
-    return [start.astype(np.float32) for start in starts], [end.astype(np.float32) for end in ends]
+        less = float(rng.uniform(0.8, 2.6))
+
+        def rim(across: Map, u: Map) -> Map:
+            edge: Map = length + slope * u - cup * (1 - across**2) - 0.22 * wide * across**6
+            return edge
+
+        return [rim, lambda across, u: rim(across, u) - less * (1 - 0.6 * across)]
+    place, thin = np.float32(rng.uniform(0.5, 0.85) * wide), np.float32(rng.uniform(1.1, 2.6))
+    height = np.float32(rng.uniform(1.5, 6.5))
+
+    def styloid(across: Map, u: Map) -> Map:
+        edge: Map = length - 0.25 * wide * across**2 + height * np.exp(-(((u + place) / thin) ** 2))
+        return edge
+
+    return [styloid, lambda across, _u: length - 0.6 - 0.3 * wide * across**2]
 
 
 def _growth_plate(

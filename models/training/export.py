@@ -1,4 +1,7 @@
-"""From weights to ONNX: opset 17, dynamic sides, probabilities out, names and preprocessing in the metadata."""
+"""From weights to ONNX: opset 17, dynamic sides, probabilities out, names and preprocessing in the metadata.
+
+Fingertips come as patches of one size; there their number is dynamic.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,16 @@ from typing import Any, Final
 
 import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from models.training.nets import AnatomyNet, AnatomyProbabilities, LesionNet, LesionProbabilities
+from edge.detector import distal
+from models.training.distal_net import DistalAnswers, DistalNet
+from models.training.nets import (
+    AnatomyNet,
+    AnatomyProbabilities,
+    LesionNet,
+    LesionProbabilities,
+)
 
 OPSET: Final = 17
 
@@ -29,13 +39,35 @@ def export_lesions(weights: Path, target: Path, facts: dict[str, Any]) -> None:
     _export(LesionProbabilities(net), target, ["lesions"], facts)
 
 
+def export_distal(weights: Path, target: Path, facts: dict[str, Any]) -> None:
+    """Writes `distal.onnx` from averaged weights: any number of patches of one size."""
+    net = DistalNet()
+    net.load_state_dict(torch.load(weights, weights_only=True))
+    outputs = ["places", "space", "signs"]
+    axes = {name: {0: "patches"} for name in ("image", *outputs)}
+    example = torch.zeros(2, 1, distal.ROWS, distal.COLUMNS)
+    _write(DistalAnswers(net), target, outputs, facts, axes=axes, example=example)
+
+
 def _export(module: nn.Module, target: Path, outputs: list[str], facts: dict[str, Any]) -> None:
+    axes = {"image": {2: "rows", 3: "columns"}} | {name: {2: "cell_rows", 3: "cell_columns"} for name in outputs}
+    _write(module, target, outputs, facts, axes=axes, example=torch.zeros(1, 1, 64, 96))
+
+
+def _write(
+    module: nn.Module,
+    target: Path,
+    outputs: list[str],
+    facts: dict[str, Any],
+    *,
+    axes: dict[str, dict[int, str]],
+    example: Tensor,
+) -> None:
     module.eval()
     target.parent.mkdir(parents=True, exist_ok=True)
-    axes = {"image": {2: "rows", 3: "columns"}} | {name: {2: "cell_rows", 3: "cell_columns"} for name in outputs}
     torch.onnx.export(
         module,
-        (torch.zeros(1, 1, 64, 96),),
+        (example,),
         str(target),
         input_names=["image"],
         output_names=outputs,

@@ -9,21 +9,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from models.training.distal import save_distal
 from models.training.samples import save_anatomy, save_lesions
 
 
 def _one(job: tuple[str, int], *, folder: Path, renders: dict[str, int]) -> None:
     kind, seed = job
-    (save_lesions if kind == "lesions" else save_anatomy)(folder, seed, renders[kind])
+    {"lesions": save_lesions, "anatomy": save_anatomy, "distal": save_distal}[kind](folder, seed, renders[kind])
 
 
-def generate(data: dict[str, Any], kinds: tuple[str, ...] = ("anatomy", "lesions")) -> None:
+def seeds_of(pairs: list[int]) -> list[int]:
+    """The seeds of a setting: pairs of the first and one past the last."""
+    return [seed for first, past in zip(pairs[::2], pairs[1::2], strict=True) for seed in range(first, past)]
+
+
+def generate(data: dict[str, Any], kinds: tuple[str, ...] = ("anatomy", "lesions", "distal")) -> None:
     """Makes every sample that `data` (the configuration's `[data]`) asks for and that isn't there yet."""
     folder = Path(data["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    names = {"anatomy": "anatomy", "lesions": "lesion"}
+    names = {"anatomy": "anatomy", "lesions": "lesion", "distal": "distal"}
     renders = {kind: int(data[f"{names[kind]}_renders"]) for kind in kinds}
-    jobs = [(kind, seed) for kind in kinds for seed in range(*data[f"{names[kind]}_seeds"])]
+    jobs = [(kind, seed) for kind in kinds for seed in seeds_of(data[f"{names[kind]}_seeds"])]
     jobs = [job for job in jobs if not (folder / f"{job[0]}_{job[1]:07d}.npz").exists()]
     started = time.monotonic()
     with multiprocessing.get_context("spawn").Pool(int(data["workers"])) as pool:

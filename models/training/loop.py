@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from models.training.data import AnatomyBatches, LesionBatches
+from models.training.distal import DistalBatch, DistalBatches
+from models.training.distal_net import DistalNet, DistalTruth, distal_loss
 from models.training.losses import anatomy_loss, lesion_loss
 from models.training.mine import hard_negatives
 from models.training.nets import AnatomyNet, LesionNet
@@ -35,6 +37,22 @@ def train_anatomy(batches: AnatomyBatches, settings: dict[str, Any], folder: Pat
         with _half(settings):
             regions, keypoints = model(image.contiguous(memory_format=torch.channels_last))
         return anatomy_loss(regions.float(), keypoints.float(), label, heat)
+
+    _run(net, batches, loss, settings, folder)
+    return net
+
+
+def train_distal(batches: DistalBatches, settings: dict[str, Any], folder: Path) -> DistalNet:
+    """Trains the distal network; returns it with averaged weights."""
+    torch.manual_seed(int(settings["seed"]))
+    net = DistalNet()
+
+    def loss(model: nn.Module, batch: DistalBatch) -> Tensor:
+        image = torch.from_numpy(batch.images)
+        with _half(settings):
+            places, space, signs = model(image.contiguous(memory_format=torch.channels_last))
+        truth = DistalTruth(*(torch.from_numpy(part) for part in (batch.heat, batch.space_mm, batch.grade, batch.ask)))
+        return distal_loss((places.float(), space.float(), signs.float()), truth)
 
     _run(net, batches, loss, settings, folder)
     return net
@@ -63,8 +81,8 @@ def train_lesions(batches: LesionBatches, settings: dict[str, Any], folder: Path
 
 def _run(
     net: nn.Module,
-    batches: AnatomyBatches | LesionBatches,
-    loss_of: Callable[[nn.Module, tuple[Any, ...]], Tensor],
+    batches: AnatomyBatches | LesionBatches | DistalBatches,
+    loss_of: Callable[[nn.Module, Any], Tensor],
     settings: dict[str, Any],
     folder: Path,
     *,

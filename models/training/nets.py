@@ -63,6 +63,10 @@ class Trunk(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
+        return self.decoded(self.encoded(x))
+
+    def encoded(self, x: Tensor) -> list[Tensor]:
+        """What each stage makes of the picture, the finest first."""
         skips = []
         x = self.stem(x)
         for index, stage in enumerate(self.stages):
@@ -70,6 +74,11 @@ class Trunk(nn.Module):
                 x = self.downs[index - 1](x)
             x = stage(x)
             skips.append(x)
+        return skips
+
+    def decoded(self, skips: Sequence[Tensor]) -> Tensor:
+        """The finest grid again, knowing what the coarse ones know."""
+        x = skips[-1]
         for index in range(len(self.ups) - 1, -1, -1):
             x = self.joins[index](torch.relu(self.enlarge(self.ups[index](x)) + skips[index]))
         return x

@@ -1,4 +1,4 @@
-"""The whole way, as the command line takes it: samples, both networks, the release's graphs and golden films."""
+"""The whole way, as the command line takes it: samples, the networks, the release's graphs and golden films."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, Final
 from models.golden import GOLDEN, write_golden
 from models.release import Identity, preprocessing, write_manifest
 from models.training.data import AnatomyBatches, LesionBatches, load_anatomy, load_lesions
-from models.training.export import export_anatomy, export_lesions
-from models.training.generate import generate
-from models.training.loop import train_anatomy, train_lesions
+from models.training.distal import DistalBatches, load_distal
+from models.training.export import export_anatomy, export_distal, export_lesions
+from models.training.generate import generate, seeds_of
+from models.training.loop import train_anatomy, train_distal, train_lesions
 
 BEFORE_EVALUATION: Final = {
     "possible": 0.9,
@@ -42,6 +43,11 @@ def train_all(settings: dict[str, Any], *, only: str | None = None) -> None:
         part = settings["lesions"]
         crops = LesionBatches(hands, int(part["crop_px"]), int(part["batch"]), int(part["seed"]))
         train_lesions(crops, part, runs / "lesions")
+    if only in {None, "distal"}:
+        generate(data, ("distal",))
+        ends = load_distal(folder, seeds_of(data["distal_seeds"]))
+        part = settings["distal"]
+        train_distal(DistalBatches(ends, int(part["batch"]), int(part["seed"])), part, runs / "distal")
 
 
 def export_all(settings: dict[str, Any], release: Path) -> Path:
@@ -51,6 +57,8 @@ def export_all(settings: dict[str, Any], release: Path) -> Path:
     facts = {"name": identity.name, "version": identity.version, "preprocessing": preprocessing()}
     export_anatomy(runs / "anatomy" / "average.pt", release / "anatomy.onnx", facts)
     export_lesions(runs / "lesions" / "average.pt", release / "lesions.onnx", facts)
+    if (runs / "distal" / "average.pt").exists():
+        export_distal(runs / "distal" / "average.pt", release / "distal.onnx", facts)
     for golden in GOLDEN:
         write_golden(golden, release / "golden")
     return write_manifest(release, identity, BEFORE_EVALUATION, {})
