@@ -12,6 +12,7 @@ import click
 
 from edge import __version__
 from edge.errors import CalcedgeError
+from edge.people.cli import people
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -29,6 +30,9 @@ _data = click.option("--data", type=_any_path, help="The folder of the store, in
 @click.version_option(__version__, prog_name="calcedge")
 def cli() -> None:
     """Looks for soft-tissue calcification on hand radiographs. Research use only; not a medical device."""
+
+
+cli.add_command(people)
 
 
 def main() -> None:
@@ -60,16 +64,21 @@ def _until_told_to_stop() -> threading.Event:
 def run(config_path: Path | None, data: Path | None) -> None:
     """Run the appliance: all processes, until it is told to stop."""
     from edge import log
+    from edge.people.setup import make_code
     from edge.services.process import die_with_parent
     from edge.services.supervisor import Supervisor
-    from edge.store import Store
+    from edge.store import Store, accounts
 
     die_with_parent()
     log.configure("supervisor")
     config = _load(config_path, data)
     stop = _until_told_to_stop()
-    Store.open(config.data).close()  # migrations run once, before anybody else opens it
+    store = Store.open(config.data)  # migrations run once, before anybody else opens it
     click.echo(f"calcedge {__version__}: http://{config.web.host}:{config.web.port}/")
+    with store.read() as connection:
+        if not accounts.any_admin(connection):
+            click.echo(f"not set up yet: open the page; the set-up code is {make_code(config)}")
+    store.close()
     Supervisor(config_path, data).run(stop)
 
 
@@ -115,9 +124,16 @@ def simulate() -> None:
     """Simulated hardware."""
 
 
+_profile = click.Choice(["own", "spellman-pmx", "spellman-xrv"])
+
+
 @simulate.command()
 @click.option("--port-link", required=True, type=_any_path, help="Where the unit's serial port shall appear.")
+@click.option("--profile", type=_profile, default="own", show_default=True, help="What kind of unit.")
 @click.option("--scenario", type=_existing, help="What happens when, a TOML file.")
+@click.option("--control", type=_any_path, help="Where the control socket shall appear (`simulate control`).")
+@click.option("--record", type=_any_path, help="Record what passes over the port in this file.")
+@click.option("--paced", is_flag=True, help="Bytes take the time that they take on a real line.")
 @click.option("--images", type=_existing, help="A folder of DICOM images to take exposures' images from.")
 @click.option("--send-to", metavar="TITLE@HOST:PORT", help="Send each image to this DICOM node.")
 @click.option("--drop-into", type=_any_path, help="Drop each image into this folder.")
@@ -127,7 +143,11 @@ def simulate() -> None:
 def unit(
     *,
     port_link: Path,
+    profile: str,
     scenario: Path | None,
+    control: Path | None,
+    record: Path | None,
+    paced: bool,
     images: Path | None,
     send_to: str | None,
     drop_into: Path | None,
@@ -137,15 +157,82 @@ def unit(
 ) -> None:
     """A simulated X-ray unit on a pseudo-terminal. A scenario file takes the place of --exposures and --every."""
     from edge.services.process import die_with_parent
-    from firmware_bridge.simulator import Destination, ScenarioError, UnitOptions, load, run_unit, series
+    from firmware_bridge.simulator import MODELS, Destination, ScenarioError, UnitOptions, load, run_unit, series
 
     die_with_parent()
     try:
-        steps = load(scenario) if scenario else series(exposures, every_s, seed)
+        steps = load(scenario) if scenario else series(exposures, every_s, seed, MODELS[profile])
         destination = Destination.parse(send_to) if send_to else None
+        run_unit(
+            UnitOptions(
+                port_link,
+                steps,
+                images,
+                destination,
+                drop_into,
+                profile=profile,
+                control=control,
+                record=record,
+                paced=paced,
+            )
+        )
     except (ScenarioError, ValueError) as error:
         raise click.UsageError(str(error)) from error
-    run_unit(UnitOptions(port_link, steps, images, destination, drop_into))
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@simulate.command(name="control")
+@click.argument("socket", type=_any_path)
+@click.argument("what", nargs=-1, required=True)
+def control_unit(socket: Path, what: tuple[str, ...]) -> None:
+    """Make something happen to a running simulated unit.
+
+    WHAT is `status`, `watch`, or a step and its values, for example: unplug s=2. `calcedge simulate steps` lists all.
+    """
+    import json
+
+    from firmware_bridge.simulator.control import ask, read_words, watch
+
+    try:
+        if what == ("watch",):
+            for line in watch(socket):
+                click.echo(line)
+            return
+        answer = ask(socket, read_words(what))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{socket}: {error}") from error
+    click.echo(json.dumps(answer))
+    sys.exit(0 if answer["ok"] else 1)
+
+
+@simulate.command()
+def steps() -> None:
+    """List all that can happen to a simulated unit, for scenario files and `simulate control`."""
+    from firmware_bridge.simulator.scenario import in_words
+
+    click.echo(in_words())
+
+
+@simulate.command()
+@click.argument("trace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--profile", type=_profile, help="What kind of unit; by default as the trace says.")
+@click.option("--port-link", type=_any_path, help="Say it again on a port that appears here, instead of in words.")
+@click.option("--speed", type=click.FloatRange(0.1, 1000), default=1.0, show_default=True, help="With --port-link.")
+def replay(*, trace: Path, profile: str | None, port_link: Path | None, speed: float) -> None:
+    """Show a recorded trace in words, or say it again on a pseudo-terminal."""
+    from firmware_bridge import trace as traces
+    from firmware_bridge.simulator.replay import in_words, play
+
+    try:
+        recording = traces.read(trace)
+        if port_link is not None:
+            play(recording, port_link, _until_told_to_stop(), speed=speed, say=click.echo)
+            return
+        for line in in_words(recording, profile or recording.facts.get("unit", "own")):
+            click.echo(line)
+    except (traces.TraceError, OSError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @cli.command()
@@ -208,7 +295,8 @@ def demo(*, once: bool, data: Path, web_port: int | None) -> None:
     stop = _until_told_to_stop()
     with Demo(data, stop, exposures=1 if once else None, web_port=web_port) as running:
         last = running.newest_image_id()
-        click.echo(f"status page: {running.address}")
+        click.echo(f"status page: {running.entrance}")
+        click.echo(f"  (that link signs in as {running.ACCOUNT!r}; on this machine its PIN is {running.pin})")
         running.expose()
         for outcome in running.outcomes(1 if once else 2**31, last):
             click.echo(_in_words(outcome.analysis.analysis))

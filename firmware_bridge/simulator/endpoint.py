@@ -28,10 +28,10 @@ from firmware_bridge.messages import (
     ResetCause,
     TimeReq,
     TimeRsp,
-    UnitState,
     decode,
     encode,
 )
+from firmware_bridge.simulator.condition import Condition
 from firmware_bridge.simulator.ring import EventRing
 
 _HELLO_EVERY_NS: Final = 1_000_000_000
@@ -71,6 +71,16 @@ class Endpoint:
         """Whether a host has acknowledged this boot's HELLO."""
         return self._connected
 
+    @property
+    def unconfirmed(self) -> int:
+        """How many events the host has not confirmed."""
+        return len(self._ring)
+
+    @property
+    def newest(self) -> int:
+        """The number of the last event."""
+        return self._ring.newest
+
     def tick(self, now_ns: int) -> int:
         """The unit's counter at a moment of the simulation's clock."""
         since_ns = now_ns - self._booted_ns
@@ -80,8 +90,9 @@ class Endpoint:
         """Keeps an event until it is confirmed; its sequence number."""
         return self._ring.append(event, self.boot_id)
 
-    def receive(self, data: bytes, now_ns: int) -> list[bytes]:
+    def receive(self, data: bytes, condition: Condition, now_ns: int) -> list[bytes]:
         """Bytes from the host; the frames that answer them."""
+        del condition  # nothing that the host may ask depends on it
         answers = []
         for frame in self._decoder.feed(data):
             try:
@@ -95,7 +106,7 @@ class Endpoint:
                 answers += self._answer(message, now_ns)
         return answers
 
-    def advance(self, now_ns: int, state: UnitState) -> list[bytes]:
+    def advance(self, condition: Condition, now_ns: int) -> list[bytes]:
         """The frames that are due."""
         frames = []
         if not self._connected and now_ns >= self._hello_due_ns:
@@ -106,7 +117,7 @@ class Endpoint:
                 frames.append(self._frame(outgoing.event, flags, outgoing.seq))
         if now_ns >= self._heartbeat_due_ns:
             self._heartbeat_due_ns += _HEARTBEAT_EVERY_NS * (1 + (now_ns - self._heartbeat_due_ns) // _NS)
-            frames.append(self._frame(self._heartbeat(now_ns, state)))
+            frames.append(self._frame(self._heartbeat(condition, now_ns)))
         return frames
 
     def next_due_ns(self) -> int:
@@ -155,12 +166,12 @@ class Endpoint:
             )
         )
 
-    def _heartbeat(self, now_ns: int, state: UnitState) -> Heartbeat:
+    def _heartbeat(self, condition: Condition, now_ns: int) -> Heartbeat:
         bad = self._decoder.counters
         return Heartbeat(
             tick=self.tick(now_ns),
-            state=state,
-            interlock_closed=True,
+            state=condition.state,
+            interlock_closed=condition.interlock_closed,
             evt_oldest=self._ring.oldest,
             evt_newest=self._ring.newest,
             rx_bad=bad.bad_cobs + bad.bad_crc + bad.bad_header + bad.overlong + self._unknown,

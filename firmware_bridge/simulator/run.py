@@ -6,38 +6,79 @@ One thread does everything but the sending of images. Each thing that happens is
 from __future__ import annotations
 
 import random
+import select
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from firmware_bridge.messages import Exposure, Fault, ResetCause, StateChange, UnitState
+from firmware_bridge.simulator.chaos import Storm
+from firmware_bridge.simulator.control import Control
+from firmware_bridge.simulator.detector import Detector
 from firmware_bridge.simulator.endpoint import Identity
-from firmware_bridge.simulator.faults import BrownOut, Corrupt, Drop, Garbage, Line, Silence, Unplug, split_frames
-from firmware_bridge.simulator.images import Destination, ImageMaker, ImageSender
-from firmware_bridge.simulator.scenario import Reset, Scenario, Step, UnitFault
+from firmware_bridge.simulator.faults import (
+    BrownOut,
+    Corrupt,
+    Drop,
+    Duplicate,
+    Garbage,
+    Lie,
+    Partial,
+    Reenumerate,
+    Reset,
+    Seize,
+    Silence,
+    Slow,
+    Stuck,
+    Unplug,
+    WrongBaud,
+)
+from firmware_bridge.simulator.generator import DIALECTS, Generator
+from firmware_bridge.simulator.images import Destination
+from firmware_bridge.simulator.line import Line, split_frames
+from firmware_bridge.simulator.models import MODELS, PORTABLE
+from firmware_bridge.simulator.ring import CAPACITY, EventRing
+from firmware_bridge.simulator.scenario import (
+    Expose,
+    Scenario,
+    SetBattery,
+    Settle,
+    Step,
+    UnitFault,
+    Wait,
+    Warm,
+    read_step,
+)
 from firmware_bridge.simulator.script import Script
 from firmware_bridge.simulator.terminal import Terminal
-from firmware_bridge.simulator.unit import Happened, Unit
+from firmware_bridge.simulator.unit import Happened, Speaks, Unit
+from firmware_bridge.spellman.frame import Packet
+from firmware_bridge.trace import Trace
 
 _NS: Final = 1_000_000_000
 _LONGEST_WAIT_S: Final = 0.05
 _IMAGE_AFTER_S: Final = 1.5
 """From the end of an exposure to its image on the network, at speed 1."""
+_OWN_BAUD: Final = 115_200
+_OWN_END: Final = b"\0"
+_SPELLMAN_END: Final = b"\x03"
 
 
 @dataclass(frozen=True, slots=True)
 class UnitOptions:
     """What to simulate.
 
-    `images`: example DICOM files; without it exposures have no image. `send_to` and `drop_into`: where images go.
-    `patients`: how many invented persons take turns; 0 means another one for each exposure.
+    `profile`: own, spellman-pmx or spellman-xrv. `images`: example DICOM files; without it exposures have no image.
+    `send_to` and `drop_into`: where images go. `patients`: how many invented persons take turns; 0 means another one
+    for each exposure. `control`: where the control socket shall be. `record`: the file that gets a trace of the line.
+    `paced`: bytes to the host take the time of a real line at the unit's speed. `ring_capacity`: how many events an
+    own unit remembers until they are confirmed.
     """
 
     port_link: Path
@@ -47,6 +88,11 @@ class UnitOptions:
     drop_into: Path | None = None
     patients: int = 0
     identity: Identity = field(default_factory=Identity)
+    profile: str = PORTABLE.name
+    control: Path | None = None
+    record: Path | None = None
+    paced: bool = False
+    ring_capacity: int = CAPACITY
 
 
 def run_unit(
@@ -56,7 +102,7 @@ def run_unit(
 
     Raises:
         ValueError: if the folder of images holds none.
-        OSError: if the port's link can't be made.
+        OSError: if the port's link, the control socket or the trace can't be made.
     """
     if stop is None:
         stop = threading.Event()
@@ -73,65 +119,93 @@ class Bench:
     """A unit with everything around it. `do` makes something happen now; tests and scenarios use the same way."""
 
     def __init__(self, options: UnitOptions, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._speed = options.scenario.speed
-        rng = random.Random(options.scenario.seed)  # noqa: S311 - a scenario must be repeatable
-        self._line = Line(rng)
-        self._terminal = Terminal(options.port_link)
-        self._maker = (
-            ImageMaker(options.images, options.identity.device_id, options.patients) if options.images else None
+        self._tell = say
+        self._control: Control | None = None
+        scenario, now_ns = options.scenario, _now_ns()
+        self._speed = scenario.speed
+        self._dialect = DIALECTS[options.profile]() if options.profile != PORTABLE.name else None
+        self._baud = self._dialect.profile.baud if self._dialect else _OWN_BAUD
+        self._end = _SPELLMAN_END if self._dialect else _OWN_END
+        self._line = Line(_source(scenario.seed, "line"), self._baud, paced=options.paced)
+        self._terminal = Terminal(options.port_link, self._baud)
+        self._detector = Detector(
+            options.images,
+            device_id=options.identity.device_id,
+            patients=options.patients,
+            send_to=options.send_to,
+            drop_into=options.drop_into,
+            after_s=_IMAGE_AFTER_S / self._speed,
+            say=self._say,
         )
-        self._sender: ImageSender | None = None
-        if self._maker is not None and (options.send_to or options.drop_into):
-            self._sender = ImageSender(options.send_to, options.drop_into, say)
-        self.unit = Unit(_now_ns(), identity=options.identity, speed=self._speed, seen=self._seen)
-        self._script = Script(options.scenario, self.unit, self.do)
+        self.unit = Unit(
+            now_ns,
+            model=MODELS[options.profile],
+            identity=options.identity,
+            speed=self._speed,
+            ring=EventRing(options.ring_capacity),
+            seen=self._seen,
+            speaks=self._speaks(),
+        )
+        self._script = Script(scenario, self.unit, self.do, self._say)
+        self._storm = Storm(scenario.chaos, _source(scenario.seed, "storm"), now_ns) if scenario.chaos else None
         self._off_until_ns = 0
-        self._replug_ns = 0
+        self._later: list[tuple[int, Callable[[], None]]] = []
         self._finished = False
+        self.commanded: list[Packet] = []
+        """Every set that a host sent to a Spellman unit: a watcher must leave this empty."""
+        self._trace = Trace.open(options.record, unit=options.profile, baud=self._baud) if options.record else None
         self._terminal.plug()
-        self._say(f"unit device={options.identity.device_id} boot={self.unit.boot_id} port={options.port_link.name}")
+        if options.control is not None:
+            self._control = Control(options.control, self._asked)
+        self._say(
+            f"unit device={options.identity.device_id} boot={self.unit.boot_id} port={options.port_link.name}"
+            f" profile={options.profile} seed={scenario.seed}"
+        )
 
     def turn(self) -> None:
         """Lets time pass, once."""
         now_ns = _now_ns()
-        if self._replug_ns and now_ns >= self._replug_ns:
-            self._replug_ns = 0
-            self._terminal.plug()
-            self._say("plugged")
+        for _, happen in self._take_due(now_ns):
+            happen()
+        if self._storm is not None and not self._script.finished:
+            for fault in self._storm.due(now_ns):
+                self.do(fault, now_ns)
+        frames: list[bytes] = []
         if now_ns >= self._off_until_ns:
             self._script.advance(now_ns)
-            self._terminal.write(self._line.carry(self.unit.advance(now_ns), "to-host", now_ns))
+            frames = self.unit.advance(now_ns)
+        self._put(self._line.carry(frames, "to-host", now_ns, host_baud=self._terminal.host_baud))
         if self._script.finished and not self._finished:
             self._finished = True
             self._say("scenario-finished")
-        arrived = self._terminal.read(self._wait_s(now_ns))
-        now_ns = _now_ns()
-        if arrived and now_ns >= self._off_until_ns:
-            self.unit.receive(self._line.carry(split_frames(arrived), "to-unit", now_ns), now_ns)
+        self._take(self._wait_s(now_ns))
 
     def do(self, step: Step, now_ns: int) -> None:
-        """Makes one step other than an exposure or a wait happen."""
+        """Makes one step happen that needs no waiting. An `expose` that is refused is said to be so."""
         match step:
             case Garbage(size=size):
-                self._terminal.write(self._line.garbage(size))
-            case Unplug(s=s):
-                self._terminal.unplug()
-                self._replug_ns = now_ns + round(s * _NS)
-            case BrownOut(s=s, garbage=garbage):
-                self._terminal.write(self._line.garbage(garbage))
-                self.unit.reset(ResetCause.BROWN_OUT, now_ns)
-                self._off_until_ns = now_ns + round(s * _NS)
-            case Reset():
-                self.unit.reset(ResetCause.SOFTWARE, now_ns)
+                self._put(self._line.garbage(size))
+            case Unplug() | Reenumerate() | Seize():
+                self._disturb_port(step, now_ns)
+            case BrownOut() | Reset() | Stuck() | Lie():
+                self._disturb_unit(step, now_ns)
             case UnitFault():
                 self.unit.fault(step.fault_code, step.fault_level, step.text, now_ns, active=step.active)
-            case Drop() | Corrupt() | Silence():
+            case SetBattery(percent=percent, charging=charging):
+                self.unit.set_battery(percent, now_ns, charging=charging)
+            case Warm(percent=percent):
+                self.unit.warm_to(percent / 100, now_ns)
+            case Drop() | Corrupt() | Duplicate() | Partial() | Silence() | Slow() | WrongBaud():
                 self._line.arm(step, now_ns)
+            case Expose():
+                self._press(step, now_ns)
+                return
+            case Wait() | Settle():
+                raise ValueError(f"{step.do} is for scenario files")
         self._say(f"{step.do} boot={self.unit.boot_id}")
 
     def finish(self) -> None:
-        """No further step of the scenario begins; the unit goes on."""
+        """No further step of the scenario begins, no further fault of its chaos; the unit goes on."""
         self._script.finished = True
 
     @property
@@ -142,16 +216,128 @@ class Bench:
     def close(self) -> None:
         """Unplugs, and lets the image under way finish for a moment."""
         self._terminal.unplug()
-        if self._sender is not None:
-            self._sender.close()
+        self._detector.close()
+        if self._control is not None:
+            self._control.close()
+        if self._trace is not None:
+            self._trace.close()
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _speaks(self) -> Speaks | None:
+        dialect = self._dialect
+        if dialect is None:
+            return None
+        return lambda _boot, _cause, now_ns: Generator(dialect, now_ns, self._commanded)
+
+    def _commanded(self, packet: Packet) -> None:
+        self.commanded.append(packet)
+        self._say(f"SET-RECEIVED command={packet.opcode:02} arguments={','.join(packet.arguments)}")
+
+    def _disturb_port(self, step: Unplug | Reenumerate | Seize, now_ns: int) -> None:
+        self._line.cut()
+        match step:
+            case Unplug(s=s):
+                self._terminal.unplug()
+                self._at(now_ns + round(s * _NS), self._plug)
+            case Reenumerate():
+                self._terminal.reenumerate()
+            case Seize(s=s):
+                self._terminal.reenumerate()
+                self._terminal.seize(held=True)
+                self._at(now_ns + round(s * _NS), lambda: self._terminal.seize(held=False))
+
+    def _disturb_unit(self, step: BrownOut | Reset | Stuck | Lie, now_ns: int) -> None:
+        match step:
+            case BrownOut(s=s, garbage=garbage):
+                self._put(self._line.garbage(garbage))
+                self.unit.reset(ResetCause.BROWN_OUT, now_ns)
+                self._off_until_ns = now_ns + round(s * _NS)
+            case Reset(garbage=garbage):
+                self._put(self._line.garbage(garbage))
+                self.unit.reset(ResetCause.SOFTWARE, now_ns)
+            case Stuck(s=s):
+                self.unit.stick(s, now_ns)
+            case Lie(s=s):
+                self.unit.lie = step.told()
+                self._at(now_ns + round(s * _NS), self.unit.lie.clear)
+
+    def _press(self, step: Expose, now_ns: int) -> None:
+        why = self.unit.why_not(step.technique, now_ns)
+        if why is not None:
+            raise ValueError(f"the unit does not expose: {why.value}")
+        self.unit.press(step.technique, now_ns, let_go=step.let_go, hold_s=step.hold_s)
+
+    def _asked(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What the control socket asks."""
+        if asked == {"do": "status"}:
+            return self._status()
+        step = read_step(asked)
+        self.do(step, _now_ns())
+        return {"did": step.do}
+
+    def _status(self) -> dict[str, Any]:
+        now = self.unit.condition(_now_ns())
+        return {
+            "state": now.state.name,
+            "boot_id": self.unit.boot_id,
+            "connected": self.unit.connected,
+            "events": self.unit.newest,
+            "unconfirmed": self.unit.unconfirmed,
+            "interlock_closed": now.interlock_closed,
+            "heat_percent": round(now.heat_percent, 1),
+            "battery_percent": round(now.battery_percent, 1),
+            "charging": now.charging,
+            "plugged": self._terminal.plugged,
+            "host_baud": self._terminal.host_baud,
+            "faults": sorted(fault.name for fault in now.faults),
+            "sets_received": len(self.commanded),
+        }
+
+    def _plug(self) -> None:
+        if not self._terminal.plugged:
+            self._terminal.plug()
+            self._say("plugged")
+
+    def _at(self, due_ns: int, happen: Callable[[], None]) -> None:
+        self._later.append((due_ns, happen))
+
+    def _take_due(self, now_ns: int) -> list[tuple[int, Callable[[], None]]]:
+        due = [one for one in self._later if one[0] <= now_ns]
+        self._later = [one for one in self._later if one[0] > now_ns]
+        return due
+
+    def _put(self, data: bytes) -> None:
+        self._terminal.write(data)
+        if self._trace is not None and self._terminal.plugged:
+            self._trace.to_host(data)
+
+    def _take(self, wait_s: float) -> None:
+        also = self._control.readable if self._control else ()
+        select.select([*self._terminal.readable, *also], [], [], wait_s)
+        if self._control is not None:
+            self._control.serve()
+        arrived = self._terminal.read(0.0) if self._terminal.plugged else b""
+        if arrived and self._trace is not None:
+            self._trace.to_unit(arrived)
+        now_ns = _now_ns()
+        heard = self._line.carry(
+            split_frames(arrived, self._end), "to-unit", now_ns, host_baud=self._terminal.host_baud
+        )
+        if heard and now_ns >= self._off_until_ns:
+            self.unit.receive(heard, now_ns)
 
     def _wait_s(self, now_ns: int) -> float:
-        due_ns = min(self.unit.next_due_ns(), self._script.next_due_ns())
+        dues = [due_ns for due_ns, _ in self._later]
         if now_ns < self._off_until_ns:
-            due_ns = self._off_until_ns
-        if self._replug_ns:
-            due_ns = min(due_ns, self._replug_ns)
-        return min(max(0.0, (due_ns - now_ns) / _NS), _LONGEST_WAIT_S)
+            dues.append(self._off_until_ns)
+        else:
+            dues += [self.unit.next_due_ns(), self._script.next_due_ns()]
+        if self._storm is not None:
+            dues.append(self._storm.next_due_ns())
+        if (under_way_ns := self._line.next_due_ns()) is not None:
+            dues.append(under_way_ns)
+        return min(max(0.0, (min(dues) - now_ns) / _NS), _LONGEST_WAIT_S)
 
     def _seen(self, happened: Happened) -> None:
         match happened.event:
@@ -160,14 +346,16 @@ class Bench:
                     f"exposure seq={happened.seq} kV={exposure.kvp:g} mA={exposure.tube_current_ma:g}"
                     f" ms={exposure.exposure_time_ms:g} mAs={exposure.exposure_mas:g} end={exposure.end_code.name}"
                 )
-                if self._sender is not None and self._maker is not None:
-                    began = datetime.now(UTC).astimezone() - timedelta(milliseconds=exposure.exposure_time_ms)
-                    image = self._maker.make(exposure, began)
-                    self._sender.submit(image, _IMAGE_AFTER_S / self._speed)
+                self._detector.exposed(exposure)
             case StateChange(old=old, new=new):
                 self._say(f"state seq={happened.seq} {old.name}->{new.name}")
             case Fault(code=code, active=active):
                 self._say(f"unit-fault seq={happened.seq} code={code.name} active={active}")
+
+    def _say(self, line: str) -> None:
+        self._tell(line)
+        if self._control is not None:
+            self._control.tell(line)
 
 
 def _stop_on_signals(stop: threading.Event) -> None:
@@ -176,6 +364,11 @@ def _stop_on_signals(stop: threading.Event) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
+
+
+def _source(seed: int, of: str) -> random.Random:
+    """Randomness of its own for each part, so that how much one part needs does not change the others."""
+    return random.Random(f"{seed} {of}")  # noqa: S311 - a scenario must be repeatable
 
 
 def _print(line: str) -> None:

@@ -4,6 +4,9 @@ seed = 7            # of everything that is random
 speed = 5.0         # shortens preparation and waiting
 repeat = 1          # how often the steps are gone through
 
+[chaos]             # faults at random moments, besides the steps
+every_s = 5.0
+
 [[step]]
 do = "expose"       # kv, ma, ms; until = the state at which the next step begins
 kv = 55
@@ -11,7 +14,7 @@ ma = 100
 ms = 40
 
 [[step]]
-do = "unplug"       # also: wait, settle, reset, fault, drop, corrupt, garbage, silence, brownout
+do = "unplug"       # `calcedge simulate steps` lists them all with what they take
 s = 1.5
 """
 
@@ -20,15 +23,18 @@ from __future__ import annotations
 import random
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from firmware_bridge.messages import FaultCode, Level
-from firmware_bridge.simulator.faults import STRICT, BrownOut, Corrupt, Drop, Garbage, Silence, Unplug
-from firmware_bridge.simulator.unit import Technique
+from firmware_bridge.simulator.chaos import Chaos
+from firmware_bridge.simulator.faults import STRICT, Fault
+from firmware_bridge.simulator.models import PORTABLE, Model, Technique
+from firmware_bridge.simulator.unit import LetGo
 
 Until = Literal["prep", "ready", "exposing", "wait_release", "standby"]
 
@@ -39,18 +45,22 @@ class ScenarioError(Exception):
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class Expose:
-    """The technician takes an exposure."""
+    """The technician takes an exposure; `pre_ms` puts a short pulse before it, as automatic exposure control does."""
 
     do: Literal["expose"] = "expose"
-    kv: Annotated[float, Field(ge=20, le=150)] = 50.0
+    kv: Annotated[float, Field(ge=20, le=160)] = 50.0
     ma: Annotated[float, Field(gt=0, le=1000)] = 100.0
-    ms: Annotated[float, Field(gt=0, le=10_000)] = 40.0
+    ms: Annotated[float, Field(gt=0, le=60_000)] = 40.0
+    pre_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    gap_ms: Annotated[float, Field(ge=1, le=1000)] = 20.0
+    let_go: LetGo = "after"
+    hold_s: Annotated[float, Field(ge=0, le=120)] = 0.0
     until: Until = "standby"
 
     @property
     def technique(self) -> Technique:
         """As the unit takes it."""
-        return Technique(self.kv, self.ma, self.ms)
+        return Technique(self.kv, self.ma, self.ms, self.pre_ms, self.gap_ms)
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -69,15 +79,8 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
-class Reset:
-    """The controller restarts, without a pause."""
-
-    do: Literal["reset"] = "reset"
-
-
-@dataclass(frozen=True, slots=True, config=STRICT)
 class UnitFault:
-    """The unit reports a fault of its own, or that it is gone."""
+    """The unit reports a fault of its own, or that it is gone. An open interlock keeps it from exposing."""
 
     do: Literal["fault"] = "fault"
     code: Literal["interlock", "arc", "overtemperature", "tube_overload", "battery_low", "timer"] = "arc"
@@ -96,7 +99,29 @@ class UnitFault:
         return Level[self.level.upper()]
 
 
-Step = Expose | Wait | Settle | Reset | UnitFault | Drop | Corrupt | Garbage | Silence | Unplug | BrownOut
+@dataclass(frozen=True, slots=True, config=STRICT)
+class SetBattery:
+    """The battery is at `percent`, with the charger plugged in or not."""
+
+    do: Literal["battery"] = "battery"
+    percent: Annotated[float, Field(ge=0, le=100)] = 30.0
+    charging: bool = False
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Warm:
+    """The anode has been used: it holds `percent` of the heat that it can hold."""
+
+    do: Literal["warm"] = "warm"
+    percent: Annotated[float, Field(ge=0, le=100)] = 85.0
+
+
+Step = Expose | Wait | Settle | UnitFault | SetBattery | Warm | Fault
+STEPS: Final[dict[str, type]] = {
+    str(one.default): step for step in get_args(Step) for one in fields(step) if one.name == "do"
+}
+"""Every step by its name."""
+_STEP: Final = TypeAdapter[Step](Annotated[Step, Field(discriminator="do")])
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -107,6 +132,7 @@ class Scenario:
     seed: int = 0
     speed: Annotated[float, Field(ge=0.1, le=100)] = 1.0
     repeat: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    chaos: Chaos | None = None
 
     def steps(self) -> Iterator[Step]:
         """Every step in order, repeats included."""
@@ -114,7 +140,7 @@ class Scenario:
             yield from self.step
 
 
-_ADAPTER = TypeAdapter(Scenario)
+_ADAPTER: Final = TypeAdapter(Scenario)
 
 
 def load(path: Path) -> Scenario:
@@ -128,23 +154,45 @@ def load(path: Path) -> Scenario:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ScenarioError(f"{path.name}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ScenarioError(f"{path.name}: {where}: {first['msg']}") from error
+        raise ScenarioError(f"{path.name}: {_first(error)}") from error
 
 
-def series(exposures: int, every_s: float, seed: int) -> Scenario:
+def read_step(said: dict[str, Any]) -> Step:
+    """One step, said live.
+
+    Raises:
+        ValueError: with a sentence, if it is none.
+    """
+    try:
+        return _STEP.validate_python(said)
+    except ValidationError as error:
+        raise ValueError(_first(error)) from None
+
+
+def series(exposures: int, every_s: float, seed: int, model: Model = PORTABLE) -> Scenario:
     """A day at the hand table: that many exposures with techniques usual for hands, `every_s` seconds apart."""
     rng = random.Random(seed)  # noqa: S311 - a scenario must be repeatable
     steps: list[Step] = []
     for number in range(exposures):
         if number:
             steps.append(Wait(s=every_s))
-        steps.append(
-            Expose(
-                kv=rng.randrange(450, 600, 5) / 10,
-                ma=rng.choice((50.0, 100.0, 160.0)),
-                ms=rng.choice((20.0, 32.0, 40.0, 63.0)),
-            )
-        )
+        hand = model.hand(rng)
+        steps.append(Expose(kv=hand.kv, ma=hand.ma, ms=hand.ms))
     return Scenario(tuple(steps), seed=seed)
+
+
+def in_words() -> str:
+    """Every step with what it takes, for people."""
+    lines = []
+    for name in sorted(STEPS):
+        step = STEPS[name]
+        takes = [f"{one.name}={one.default}" for one in fields(step) if one.name != "do"]
+        summary = (step.__doc__ or "").splitlines()[0]
+        lines.append(f"{name:<12} {' '.join(takes)}\n{'':<12}   {summary}")
+    return "\n".join(lines)
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]

@@ -22,15 +22,23 @@ _ORDER: Final = (
 
 
 class Script:
-    """The technician and the misfortunes of one scenario. `do` makes every step happen that is not a wait."""
+    """The technician and the misfortunes of one scenario.
 
-    def __init__(self, scenario: Scenario, unit: Unit, do: Callable[[Step, int], None]) -> None:
+    `do` makes every step happen that is not a wait; `say` is told when a pressed switch does nothing. A technician
+    waits for what passes by itself (a hot tube), and goes on with the next step otherwise (an open interlock).
+    """
+
+    def __init__(
+        self, scenario: Scenario, unit: Unit, do: Callable[[Step, int], None], say: Callable[[str], None]
+    ) -> None:
         self._steps = scenario.steps()
         self._speed = scenario.speed
         self._unit = unit
         self._do = do
+        self._say = say
         self._step: Step | None = None
         self._pressed = False
+        self._refused = False
         self._until_ns = _NEVER_NS
         self.finished = False
 
@@ -53,7 +61,7 @@ class Script:
         self._until_ns = _NEVER_NS
         match step:
             case Expose():
-                self._pressed = False
+                self._pressed = self._refused = False
             case Wait(s=s):
                 self._until_ns = now_ns + round(s / self._speed * _NS)
             case Settle():
@@ -65,8 +73,7 @@ class Script:
         match step:
             case Expose(until=until):
                 if not self._pressed:
-                    self._pressed = self._unit.press(step.technique, now_ns)
-                    return False
+                    return self._press(step, now_ns)
                 state = self._unit.state
                 return state not in _ORDER or _ORDER.index(state) >= _ORDER.index(UnitState[until.upper()])
             case Wait():
@@ -75,3 +82,15 @@ class Script:
                 idle = self._unit.state is UnitState.STANDBY
                 return idle and self._unit.connected and self._unit.unconfirmed == 0
         return True
+
+    def _press(self, step: Expose, now_ns: int) -> bool:
+        """Presses the switch; whether the step is over by that, because it will never do anything."""
+        why = self._unit.why_not(step.technique, now_ns)
+        if why is None:
+            self._pressed = self._unit.press(step.technique, now_ns, let_go=step.let_go, hold_s=step.hold_s)
+            return False
+        if why.passes and (self._refused or why.value == "busy"):
+            return False
+        self._refused = True
+        self._say(f"refused why={why.value}")
+        return not why.passes

@@ -2,14 +2,21 @@
 
 Rules without I/O: the owner gives bytes and the time, and takes frames. `speed` shortens everything a person would
 wait for; an exposure itself always lasts as long as its technique says, because its ticks must agree with its record.
+
+With automatic exposure control an exposure is two pulses in one EXPOSING: a short one, which ends with `EndCode.AEC`,
+and the main one. Each is recorded.
+
+What always holds: a pulse that emitted is recorded, however it ended; the tube never emits while the unit is hot, out
+of duty, out of charge, or its interlock is open.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final, Literal
 
 from firmware_bridge.messages import (
     EndCode,
@@ -23,32 +30,39 @@ from firmware_bridge.messages import (
     StateChange,
     UnitState,
 )
+from firmware_bridge.simulator.battery import Battery, Charge
+from firmware_bridge.simulator.condition import STANDARD, Condition, Speaker
 from firmware_bridge.simulator.endpoint import Endpoint, Identity
+from firmware_bridge.simulator.models import PORTABLE, Model, Technique
 from firmware_bridge.simulator.ring import EventRing
+from firmware_bridge.simulator.tube import Tube
+
+__all__ = ["Happened", "LetGo", "Refusal", "Technique", "Unit", "new_boot_id"]
 
 _NS: Final = 1_000_000_000
 _BOOT_S: Final = 0.5
-_AFTER: Final[dict[UnitState, tuple[float, UnitState]]] = {
-    UnitState.INITIALISING: (_BOOT_S, UnitState.STANDBY),
-    UnitState.PREP: (1.2, UnitState.READY),
-    UnitState.READY: (0.3, UnitState.EXPOSING),
-    UnitState.WAIT_RELEASE: (0.4, UnitState.STANDBY),
-}
-"""How long each passing state lasts at speed 1 (seconds; typical of portables) and what follows."""
+_NEVER_NS: Final = 2**62
+
+LetGo = Literal["after", "prep", "ready", "exposing"]
+"""When the technician lets go of the switch: after the exposure, or in one of the states before it is over."""
+Speaks = Callable[[int, ResetCause, int], Speaker]
+"""Makes the end of the link for one boot: its id, its cause, now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Technique:
-    """What the technician set."""
+class Refusal(Enum):
+    """Why a pressed switch does nothing."""
 
-    kv: float
-    ma: float
-    ms: float
+    BUSY = "busy"
+    HOT = "hot"
+    RESTING = "resting"
+    BATTERY = "battery"
+    INTERLOCK = "interlock"
+    TECHNIQUE = "technique"
 
     @property
-    def mas(self) -> float:
-        """Tube charge in mAs."""
-        return round(self.ma * self.ms / 1000, 3)
+    def passes(self) -> bool:
+        """Whether waiting helps."""
+        return self in (Refusal.BUSY, Refusal.HOT, Refusal.RESTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,16 @@ class Happened:
     event: Event
 
 
+@dataclass(slots=True)
+class _Press:
+    """A pressed switch and what is left of its pulses: each one's length, and how it ends."""
+
+    technique: Technique
+    let_go: LetGo
+    hold_s: float
+    pulses: list[tuple[float, EndCode]]
+
+
 def new_boot_id() -> int:
     """Random from the operating system even in seeded runs: a boot id must never come twice from one unit."""
     while True:
@@ -69,29 +93,44 @@ def new_boot_id() -> int:
 
 
 class Unit:
-    """One simulated unit. `seen` is told everything that it records; `boot_ids` names its boots."""
+    """One simulated unit. `seen` is told everything that it records; `boot_ids` names its boots; `speaks` its link."""
 
     def __init__(
         self,
         now_ns: int,
         *,
+        model: Model = PORTABLE,
         identity: Identity | None = None,
         speed: float = 1.0,
         ring: EventRing | None = None,
         seen: Callable[[Happened], None] = lambda _: None,
         boot_ids: Callable[[], int] = new_boot_id,
+        speaks: Speaks | None = None,
     ) -> None:
-        self._identity = identity or Identity()
+        own_ring, own_identity = EventRing() if ring is None else ring, identity or Identity()
+        self._speaks: Speaks = speaks or (
+            lambda boot_id, cause, now: Endpoint(own_identity, own_ring, boot_id, cause, now)
+        )
+        self._model = model
         self._speed = speed
-        self._ring = EventRing() if ring is None else ring
         self._seen = seen
         self._boot_ids = boot_ids
         self._state = UnitState.INITIALISING
-        self._technique: Technique | None = None
-        self._on_ns = 0
-        self._next_ns = 0
+        self._press: _Press | None = None
+        self._technique = STANDARD
+        self._xray_on_ns: int | None = None
+        self._pulse_ms = self._pulse_kv = self._xray_s = 0.0
+        self._next_ns = self._stuck_until_ns = 0
+        self._faults: set[FaultCode] = set()
+        self._charge_said, self._hot_said = Charge.GOOD, False
+        self._tube = Tube(model, speed, now_ns)
+        self._battery = Battery(speed, now_ns)
         self._answers: list[bytes] = []
-        self._endpoint = self._boot(ResetCause.POWER_ON, now_ns)
+        self.lie: dict[str, object] = {}
+        """Fields of `Condition` that the unit tells untruly."""
+        self._speaker = self._boot(ResetCause.POWER_ON, now_ns)
+
+    # -- what it is --------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> UnitState:
@@ -101,89 +140,199 @@ class Unit:
     @property
     def boot_id(self) -> int:
         """The present boot."""
-        return self._endpoint.boot_id
+        return self._boot_id
 
     @property
     def connected(self) -> bool:
         """Whether a host has acknowledged this boot."""
-        return self._endpoint.connected
+        return self._speaker.connected
 
     @property
     def unconfirmed(self) -> int:
         """How many events the host has not confirmed."""
-        return len(self._ring)
+        return self._speaker.unconfirmed
 
     @property
     def newest(self) -> int:
         """The number of the last event."""
-        return self._ring.newest
+        return self._speaker.newest
 
-    def press(self, technique: Technique, now_ns: int) -> bool:
-        """The technician presses the hand switch and holds it; False when the unit is not in STANDBY."""
-        if self._state is not UnitState.STANDBY:
+    def condition(self, now_ns: int) -> Condition:
+        """The unit now, as it is; what it says may differ by `lie`."""
+        emitting = self._xray_on_ns is not None
+        return Condition(
+            state=self._state,
+            interlock_closed=FaultCode.INTERLOCK not in self._faults,
+            xray_on=emitting,
+            able=self.why_not(self._technique, now_ns) in (None, Refusal.BUSY),
+            technique=self._technique,
+            pulse_kv=self._technique.kv if emitting else self._pulse_kv,
+            pulse_ms=(now_ns - self._xray_on_ns) / 1e6 if self._xray_on_ns is not None else self._pulse_ms,
+            heat_percent=self._tube.heat(now_ns) * 100,
+            hot=self._tube.hot,
+            battery_percent=self._battery.percent(now_ns),
+            charging=self._battery.charging,
+            faults=frozenset(self._faults),
+            xray_hours=self._xray_s / 3600,
+        )
+
+    def why_not(self, technique: Technique, now_ns: int) -> Refusal | None:
+        """Why a switch pressed now would do nothing; None when it would expose."""
+        self._tube.advance(now_ns)
+        reasons = {
+            Refusal.TECHNIQUE: not (self._model.takes(technique) and self._tube.takes(technique)),
+            Refusal.INTERLOCK: FaultCode.INTERLOCK in self._faults,
+            Refusal.BATTERY: self._battery.charge(now_ns) <= Charge.EMPTY,
+            Refusal.BUSY: self._state is not UnitState.STANDBY or now_ns < self._stuck_until_ns,
+            Refusal.HOT: self._tube.hot,
+            Refusal.RESTING: self._tube.rested_ns(now_ns) > now_ns,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), None)
+
+    # -- what happens to it ------------------------------------------------------------------------------------
+
+    def press(self, technique: Technique, now_ns: int, *, let_go: LetGo = "after", hold_s: float = 0.0) -> bool:
+        """The technician presses the hand switch and holds it; False when that does nothing (see `why_not`).
+
+        `hold_s`: how much longer than needed he stays in READY before he presses it through.
+        """
+        if self.why_not(technique, now_ns) is not None:
             return False
+        pre = [(technique.pre_ms, EndCode.AEC)] if technique.pre_ms else []
         self._technique = technique
+        self._press = _Press(technique, let_go, hold_s, [*pre, (technique.ms, EndCode.NORMAL)])
+        self._pulse_kv = self._pulse_ms = 0.0
         self._enter(UnitState.PREP, now_ns)
         return True
 
     def fault(self, code: FaultCode, level: Level, text: str, now_ns: int, *, active: bool = True) -> None:
         """The unit notices a fault, or that it is gone."""
-        self._record(Fault(self._endpoint.tick(now_ns), code, level, active=active, text=text))
+        (self._faults.add if active else self._faults.discard)(code)
+        self._record(Fault(self._speaker.tick(now_ns), code, level, active=active, text=text))
 
     def reset(self, cause: ResetCause, now_ns: int) -> None:
-        """The controller starts again. An exposure under way is cut short and recorded first."""
-        if self._state is UnitState.EXPOSING:
-            self._expose_end(now_ns, EndCode.POWER_LOST)
-        self._technique = None
+        """The controller starts again. A pulse under way is cut short and recorded first."""
+        if self._xray_on_ns is not None:
+            self._pulse_end(now_ns, EndCode.POWER_LOST)
+        self._press = None
         self._answers.clear()
+        self._stuck_until_ns = 0
         self._state = UnitState.INITIALISING
-        self._endpoint = self._boot(cause, now_ns)
+        self._speaker = self._boot(cause, now_ns)
+
+    def stick(self, seconds: float, now_ns: int) -> None:
+        """The unit stays in the state it is in; radiation ends all the same, by the generator's own timer."""
+        self._stuck_until_ns = now_ns + round(seconds * _NS)
+        if self._next_ns and self._xray_on_ns is None:
+            self._next_ns = max(self._next_ns, self._stuck_until_ns)
+
+    def warm_to(self, heat: float, now_ns: int) -> None:
+        """The anode is that full of heat, 0 to 1."""
+        self._tube.warm_to(heat, now_ns)
+        self._look_after(now_ns)
+
+    def set_battery(self, percent: float, now_ns: int, *, charging: bool) -> None:
+        """The battery is that full; the charger is plugged in or not."""
+        self._battery.set(percent, now_ns, charging=charging)
+        self._look_after(now_ns)
 
     def receive(self, data: bytes, now_ns: int) -> None:
         """Bytes from the host."""
-        self._answers += self._endpoint.receive(data, now_ns)
+        if self._state is not UnitState.SHUTDOWN:
+            self._answers += self._speaker.receive(data, self._told(now_ns), now_ns)
 
     def advance(self, now_ns: int) -> list[bytes]:
         """Lets time pass up to `now_ns`; the frames to send."""
         while self._next_ns and self._next_ns <= now_ns:
-            at_ns = self._next_ns
-            if self._state is UnitState.EXPOSING:
-                self._expose_end(at_ns, EndCode.NORMAL)
-                self._enter(UnitState.WAIT_RELEASE, at_ns)
-            else:
-                self._enter(_AFTER[self._state][1], at_ns)
+            self._go_on(self._next_ns)
+        self._look_after(now_ns)
+        if self._state is UnitState.SHUTDOWN:
+            return []
         answers, self._answers = self._answers, []
-        return answers + self._endpoint.advance(now_ns, self._state)
+        return answers + self._speaker.advance(self._told(now_ns), now_ns)
 
     def next_due_ns(self) -> int:
         """When `advance` has something to do next."""
-        due_ns = self._endpoint.next_due_ns()
-        return min(due_ns, self._next_ns) if self._next_ns else due_ns
+        if self._state is UnitState.SHUTDOWN:
+            return _NEVER_NS
+        if self._answers:
+            return 0
+        cool_ns = self._tube.cool_ns() if self._hot_said else _NEVER_NS
+        return min(self._speaker.next_due_ns(), self._next_ns or _NEVER_NS, cool_ns)
 
-    def _boot(self, cause: ResetCause, now_ns: int) -> Endpoint:
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _told(self, now_ns: int) -> Condition:
+        truth = self.condition(now_ns)
+        return replace(truth, **self.lie) if self.lie else truth  # type: ignore[arg-type]
+
+    def _boot(self, cause: ResetCause, now_ns: int) -> Speaker:
         self._next_ns = now_ns + round(_BOOT_S / self._speed * _NS)
-        return Endpoint(self._identity, self._ring, self._boot_ids(), cause, now_ns)
+        self._boot_id = self._boot_ids()
+        return self._speaks(self._boot_id, cause, now_ns)
+
+    def _go_on(self, at_ns: int) -> None:
+        """What was due at `at_ns` happens."""
+        press = self._press
+        match self._state:
+            case UnitState.EXPOSING if self._xray_on_ns is None:
+                self._pulse_begin(at_ns)
+            case UnitState.EXPOSING:
+                assert press is not None
+                _, end = press.pulses.pop(0)
+                released = press.let_go == "exposing"
+                self._pulse_end(at_ns, EndCode.RELEASED_EARLY if released else end)
+                if press.pulses and not released:
+                    self._next_ns = at_ns + round(press.technique.gap_ms * 1e6)
+                else:
+                    self._enter(UnitState.WAIT_RELEASE, at_ns)
+            case UnitState.PREP if press is not None and press.let_go == "prep":
+                self._enter(UnitState.STANDBY, at_ns)
+            case UnitState.READY if press is not None and self._gives_up(press):
+                self._enter(UnitState.STANDBY, at_ns)
+            case state:
+                self._enter(_AFTER[state], at_ns)
+
+    def _gives_up(self, press: _Press) -> bool:
+        return press.let_go == "ready" or press.hold_s > self._model.longest_hold_s - self._model.prep_s
+
+    def _lasts_s(self, state: UnitState) -> float:
+        """How long a passing state lasts at speed 1."""
+        model, press = self._model, self._press
+        if state is UnitState.READY and press is not None:
+            return min(model.ready_s + press.hold_s, model.longest_hold_s - model.prep_s)
+        return {UnitState.PREP: model.prep_s, UnitState.WAIT_RELEASE: model.release_s}[state]
 
     def _enter(self, state: UnitState, now_ns: int) -> None:
         old, self._state = self._state, state
+        self._record(StateChange(self._speaker.tick(now_ns), old, state))
         if state is UnitState.EXPOSING:
-            assert self._technique is not None
-            self._on_ns = now_ns
-            self._next_ns = now_ns + round(self._technique.ms * 1e6)
+            self._pulse_begin(now_ns)
         elif state in _AFTER:
-            self._next_ns = now_ns + round(_AFTER[state][0] / self._speed * _NS)
+            self._next_ns = max(now_ns + round(self._lasts_s(state) / self._speed * _NS), self._stuck_until_ns)
         else:
-            self._next_ns = 0
-        self._record(StateChange(self._endpoint.tick(now_ns), old, state))
+            self._press, self._next_ns = None, 0
 
-    def _expose_end(self, now_ns: int, end: EndCode) -> None:
-        technique = self._technique
-        assert technique is not None
-        lasted_ms = min(technique.ms, (now_ns - self._on_ns) / 1e6)
+    def _pulse_begin(self, now_ns: int) -> None:
+        assert self._press is not None
+        self._xray_on_ns = now_ns
+        whole_ms = self._press.pulses[0][0]
+        self._next_ns = now_ns + round((whole_ms / 2 if self._press.let_go == "exposing" else whole_ms) * 1e6)
+
+    def _pulse_end(self, now_ns: int, end: EndCode) -> None:
+        began_ns, technique = self._xray_on_ns, self._technique
+        assert began_ns is not None
+        self._xray_on_ns = None
+        lasted_ms = (now_ns - began_ns) / 1e6
+        joules = technique.kv * technique.ma * lasted_ms / 1000
+        self._pulse_kv, self._pulse_ms = technique.kv, lasted_ms
+        self._xray_s += lasted_ms / 1000
+        self._tube.emitted(joules, lasted_ms / 1000, now_ns)
+        self._battery.spend(joules, now_ns)
         self._record(
             Exposure(
-                tick_on=self._endpoint.tick(self._on_ns),
-                tick_off=self._endpoint.tick(now_ns),
+                tick_on=self._speaker.tick(began_ns),
+                tick_off=self._speaker.tick(now_ns),
                 kvp=technique.kv,
                 tube_current_ma=technique.ma,
                 exposure_time_ms=round(lasted_ms, 2),
@@ -193,5 +342,41 @@ class Unit:
             )
         )
 
+    def _look_after(self, now_ns: int) -> None:
+        """Notices heat and charge; neither interrupts an exposure under way."""
+        self._tube.advance(now_ns)
+        hot = self._tube.hot
+        if hot != self._hot_said:
+            self._hot_said = hot
+            text = "anode hot" if hot else "anode cool enough"
+            self.fault(FaultCode.OVERTEMPERATURE, Level.WARNING, text, now_ns, active=hot)
+        charge = self._battery.charge(now_ns)
+        if charge is not self._charge_said and self._xray_on_ns is None:
+            back_on = self._charge_said is Charge.OFF
+            self._charge_said = charge
+            self._charge_changed(charge, now_ns)
+            if back_on:
+                self.reset(ResetCause.POWER_ON, now_ns)
+
+    def _charge_changed(self, charge: Charge, now_ns: int) -> None:
+        level, text = _CHARGES[charge]
+        self.fault(FaultCode.BATTERY_LOW, level, text, now_ns, active=charge is not Charge.GOOD)
+        if charge is Charge.OFF:
+            self._enter(UnitState.SHUTDOWN, now_ns)
+
     def _record(self, event: Event) -> None:
-        self._seen(Happened(self._endpoint.record(event), self.boot_id, event))
+        self._seen(Happened(self._speaker.record(event), self._boot_id, event))
+
+
+_AFTER: Final[dict[UnitState, UnitState]] = {
+    UnitState.INITIALISING: UnitState.STANDBY,
+    UnitState.PREP: UnitState.READY,
+    UnitState.READY: UnitState.EXPOSING,
+    UnitState.WAIT_RELEASE: UnitState.STANDBY,
+}
+_CHARGES: Final = {
+    Charge.GOOD: (Level.INFO, "battery charged"),
+    Charge.LOW: (Level.WARNING, "battery low"),
+    Charge.EMPTY: (Level.ERROR, "battery too low for an exposure"),
+    Charge.OFF: (Level.ERROR, "battery empty: switching off"),
+}

@@ -14,12 +14,12 @@ from firmware_bridge.simulator.faults import (
     Direction,
     Drop,
     Garbage,
-    Line,
+    Reset,
     Silence,
     Unplug,
-    split_frames,
 )
-from firmware_bridge.simulator.scenario import Expose, Reset, Settle, UnitFault, Wait
+from firmware_bridge.simulator.line import Line, split_frames
+from firmware_bridge.simulator.scenario import Expose, Settle, UnitFault, Wait
 
 FRAMES = [b"\x03abc\x00", b"\x03def\x00", b"\x03ghi\x00"]
 S = 1_000_000_000
