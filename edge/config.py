@@ -6,12 +6,13 @@ machine: a site opens what it needs.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.errors import ConfigError
 
@@ -38,6 +39,30 @@ class Serial(_Part):
     port: str | None = None
 
 
+class Tls(_Part):
+    """Whom this appliance proves to be and whom it believes, in both directions: PEM files (BCP 195)."""
+
+    certificate: Path
+    """Our certificate, with the chain below its authority."""
+    key: Path
+    authorities: Path
+    """Who signs the peers' certificates. A peer without one from here is not spoken to."""
+    minimum: Literal["1.2", "1.3"] = "1.2"
+
+
+def _network(value: str) -> str:
+    ipaddress.ip_network(value, strict=False)
+    return value
+
+
+class Peer(_Part):
+    """Somebody who may send images: a title, and where it must come from."""
+
+    title: Title
+    address: Annotated[str, AfterValidator(_network)] | None = None
+    """An address or a network (`10.0.0.0/24`); any when absent."""
+
+
 class Dicom(_Part):
     """The DICOM node that receives images."""
 
@@ -45,6 +70,13 @@ class Dicom(_Part):
     host: str = "127.0.0.1"
     port: Port = 11112
     max_associations: Annotated[int, Field(ge=1, le=100)] = 16
+    idle_s: Annotated[float, Field(gt=0)] = 60.0
+    """An association on which nothing arrives for so long is closed."""
+    tls: bool = False
+    peers: tuple[Peer, ...] = ()
+    """Who may send. Everybody, when nobody is named."""
+    check_called_title: bool | None = None
+    """Whether senders must call us by our title. When absent: as soon as `peers` are named."""
 
 
 class Intake(_Part):
@@ -68,6 +100,8 @@ class Web(_Part):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    kiosk: tuple[str, ...] = ("127.0.0.1", "::1")
+    """From which addresses a PIN is enough. Empty where a proxy stands before the page: it would look like the kiosk."""
 
 
 class FolderDestination(_Part):
@@ -80,21 +114,68 @@ class FolderDestination(_Part):
     """Whether the received images go there too, or only what was made from them."""
 
 
-class DicomDestination(_Part):
-    """A DICOM archive."""
+class DicomNode(_Part):
+    """A DICOM node that we call."""
 
-    type: Literal["dicom"] = "dicom"
-    name: str
     title: Title
     host: str
     port: Port = 104
     calling_title: Title = "CALCEDGE"
+    tls: bool = False
+    tls_name: str | None = None
+    """The name in the node's certificate; `host` when absent."""
+    timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    """How long an answer is waited for."""
+
+
+class DicomDestination(DicomNode):
+    """A DICOM archive."""
+
+    type: Literal["dicom"] = "dicom"
+    name: str
     originals: bool = True
     confirm: bool = True
     """Whether the archive is asked (C-FIND) if it shows what it took."""
+    commitment: bool = False
+    """Whether the archive is asked to commit to what it took. It must know our title, address and port; where it has
+    no commitment, or doesn't answer within `commitment_wait_s`, it is asked by C-FIND."""
+    commitment_wait_s: Annotated[float, Field(gt=0)] = 60.0
 
 
-Destination = Annotated[FolderDestination | DicomDestination, Field(discriminator="type")]
+class DicomWebDestination(_Part):
+    """An archive that speaks DICOMweb: STOW-RS to send, QIDO-RS to see whether it has what it took."""
+
+    type: Literal["dicomweb"] = "dicomweb"
+    name: str
+    url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
+    """The service's base, to which `/studies` is added."""
+    originals: bool = True
+    confirm: bool = True
+    tls: bool = False
+    """Whether the `[tls]` section's certificate and authorities are used; otherwise the machine's authorities."""
+    token_file: Path | None = None
+    """A file with a bearer token (RFC 6750), read at each connection."""
+    timeout_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+AnyDestination = FolderDestination | DicomDestination | DicomWebDestination
+Destination = Annotated[AnyDestination, Field(discriminator="type")]
+
+
+class Worklist(DicomNode):
+    """The clinic's modality worklist: orders for this unit, kept so that they can be picked without a network."""
+
+    every_s: Annotated[float, Field(gt=0)] = 60.0
+    station_title: Title | None = None
+    """Only orders scheduled for this title; those of every station when absent."""
+    modalities: tuple[str, ...] = ("CR", "DX")
+    """Only orders of these modalities; of every one when empty."""
+    days_back: Annotated[int, Field(ge=0)] = 1
+    days_ahead: Annotated[int, Field(ge=0)] = 1
+
+
+class PerformedSteps(DicomNode):
+    """Where the clinic's system is told what was done for an order (MPPS)."""
 
 
 def _default_data() -> Path:
@@ -113,6 +194,16 @@ class Config(_Part):
     analysis: Analysis = Analysis()
     web: Web = Web()
     destinations: tuple[Destination, ...] = ()
+    tls: Tls | None = None
+    worklist: Worklist | None = None
+    mpps: PerformedSteps | None = None
+
+    @model_validator(mode="after")
+    def _tls_is_described(self) -> Config:
+        web = [d for d in self.destinations if isinstance(d, DicomDestination | DicomWebDestination)]
+        if self.tls is None and any(part.tls for part in (self.dicom, self.worklist, self.mpps, *web) if part):
+            raise ValueError("something uses TLS, but there is no [tls] section")
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> Config:
@@ -121,7 +212,7 @@ class Config(_Part):
             raise ValueError("two destinations have the same name")
         return self
 
-    def deliver_to(self) -> tuple[FolderDestination | DicomDestination, ...]:
+    def deliver_to(self) -> tuple[AnyDestination, ...]:
         """The destinations; without any, the folder `outbox` beside the store."""
         return self.destinations or (FolderDestination(name="folder", path=self.data / "outbox"),)
 

@@ -10,6 +10,7 @@ do next. `REASONS` is the whole vocabulary; `docs/errors.md` has one entry for e
     +-- DeliveryError             a destination didn't take an object (now, or ever)
     +-- ConfigError               the configuration can't be used
     +-- ModelError                the model bundle can't be used, or isn't what it was proven to be
+    +-- UpdateError               an update is not taken; what runs goes on running
 """
 
 from __future__ import annotations
@@ -64,11 +65,16 @@ REASONS: Final[dict[str, Reason]] = _vocabulary(
     Reason("report-failed", "The report could not be made from the analysis.", "The findings are on this page; read the image as usual and call service."),
     Reason("destination-unreachable", "The archive doesn't answer.", "Check the network cable and the archive. It is tried again by itself; nothing is lost."),
     Reason("destination-refused", "The archive doesn't accept connections from this appliance.", "Ask the archive's admin to allow this appliance's title and address. It is tried again by itself."),
+    Reason("destination-tls", "The secure connection to the archive can't be made.", "Ask the admins of both sides to check the certificates and their names. It is tried again by itself."),
     Reason("destination-no-context", "The archive doesn't take this kind of object.", "Ask the archive's admin to allow the kind of object named. The object is held here."),
     Reason("destination-rejected", "The archive received the object and refused it.", "Ask the archive's admin with the status shown. The object is held here; 'Send again' tries once more."),
+    Reason("destination-broke-off", "The connection to the archive broke off while the object was sent.", "Nothing to do: it is tried again by itself. If the object is held, ask the archive's admin why its node ends there."),
+    Reason("destination-lost", "The archive took the object and no longer has it.", "Nothing to do: it is sent again by itself. Tell the archive's admin."),
     Reason("destination-busy", "The archive is out of resources.", "Nothing to do: it is tried again by itself."),
     Reason("destination-unconfirmed", "The archive took the object but doesn't show it yet.", "Nothing to do: it is asked again by itself."),
     Reason("destination-folder", "The destination folder can't be written.", "Check that the drive is plugged in and has room. It is tried again by itself."),
+    Reason("worklist-unreachable", "The clinic's worklist can't be read.", "Orders read before can still be picked. Check the network; it is asked again by itself."),
+    Reason("mpps-rejected", "The clinic's system refused the message that tells what was done.", "Ask its admin with the status shown. Images and reports are not concerned."),
     # -- the unit ------------------------------------------------------------------------------------------
     Reason("unit-silent", "The X-ray unit's serial link is silent.", "Check the cable between the unit and the appliance. Images still arrive and are analysed."),
     Reason("unit-absent", "The X-ray unit's serial port is not there.", "Plug in the cable between the unit and the appliance. Images still arrive and are analysed."),
@@ -79,6 +85,42 @@ REASONS: Final[dict[str, Reason]] = _vocabulary(
     Reason("config-invalid", "The configuration file can't be used.", "Mend the line named and start again."),
     Reason("port-in-use", "A network port that the appliance needs is in use.", "Stop the other program or choose another port in the configuration."),
     Reason("process-down", "A part of the appliance is not running.", "It is restarted by itself. If this stays for a minute, call service."),
+    # -- updates -------------------------------------------------------------------------------------------
+    Reason("update-unconfigured", "This appliance is not set up for remote updates.", "Nothing to do, unless updates are wanted: then ask the fleet's admin."),
+    Reason("update-unreachable", "The update repository doesn't answer.", "Nothing to do: it is tried again by itself. If this stays for days, check the network."),
+    Reason("update-slow", "The update repository answers too slowly.", "Nothing to do: it is tried again by itself."),
+    Reason("update-expired", "The update repository's signatures have expired by this appliance's clock.", "Check this appliance's clock. If it is right, tell the fleet's admin."),
+    Reason("update-clock-behind", "This appliance's clock is behind a time that is proven by a signature.", "Set the clock, or connect a time source. Updates wait."),
+    Reason("update-untrusted", "The update repository's signatures are not valid.", "Tell the fleet's admin at once. Nothing was changed."),
+    Reason("update-not-signed", "The fleet's admin asks for a release that the release keys didn't sign.", "Tell the fleet's admin at once. Nothing was changed."),
+    Reason("update-replayed", "The update repository shows an older state than was seen before.", "Tell the fleet's admin. Nothing was changed."),
+    Reason("update-below-floor", "The release asked for is older than this appliance may run.", "Tell the fleet's admin. Nothing was changed."),
+    Reason("update-wrong-hardware", "The release asked for is not for this kind of appliance.", "Tell the fleet's admin. Nothing was changed."),
+    Reason("update-needs-application", "The model asked for needs a newer application.", "Tell the fleet's admin: the application comes first."),
+    Reason("update-bad-release", "The release asked for failed on this appliance before and is not tried again.", "Nothing to do: the last good release runs. The fleet's admin knows."),
+    Reason("update-changed", "The release asked for is not what it was when it was installed.", "Tell the fleet's admin at once. Nothing was changed."),
+    Reason("update-damaged", "A downloaded part of an update is not what was signed.", "Nothing to do: it is loaded again by itself. If this stays, tell the fleet's admin."),
+    Reason("update-missing", "The update repository lacks a part of the release asked for.", "Tell the fleet's admin."),
+    Reason("update-no-room", "The disk has no room for the update.", "Check that the archive is reachable, so that images can leave; then call service."),
+    Reason("update-budget", "Today's budget of bytes for updates is spent.", "Nothing to do: it goes on tomorrow."),
+    Reason("update-waiting", "An update is ready and waits until the appliance is idle.", "Nothing to do."),
+    Reason("update-on-trial", "A new release is on trial.", "Nothing to do: it stays if it proves itself, or the last good one returns."),
+    Reason("update-no-launcher", "The appliance was not started by its launcher, so that updates can't be tried safely.", "Start it with the launcher, as the guide for fleets says."),
+    Reason("update-busy", "Another update check is running.", "Nothing to do."),
+    Reason("preflight-failed", "The release failed its test before it was ever started.", "Nothing to do: the last good release runs on."),
+    Reason("preflight-crashed", "The release crashed in its test before it was ever started.", "Nothing to do: the last good release runs on."),
+    Reason("preflight-hung", "The release didn't end its test before it was ever started.", "Nothing to do: the last good release runs on."),
+    Reason("trial-crashed", "The release crashed again and again on trial.", "Nothing to do: the last good release runs again."),
+    Reason("trial-boots", "The release saw many boots on trial and never proved itself.", "Nothing to do: the last good release runs again."),
+    Reason("trial-hung", "The release stopped showing life on trial.", "Nothing to do: the last good release runs again."),
+    Reason("trial-golden", "The release gave other results than the proven ones on trial.", "Nothing to do: the last good release runs again."),
+    Reason("trial-updater", "The release could not have been updated any more.", "Nothing to do: the last good release runs again."),
+    Reason("trial-unstoppable", "The release didn't stop when it was told to.", "Nothing to do: the last good release runs again."),
+    # -- the fleet's admin ---------------------------------------------------------------------------------
+    Reason("fleet-keys", "A key that is needed is not here, or is not the right one.", "Give the key's file or token, or ask its keeper to sign."),
+    Reason("fleet-repository", "The update repository can't be used as asked.", "Read the detail; nothing was changed."),
+    Reason("fleet-unknown", "There is no such release, device, rollout or token in this fleet.", "List what there is: calcedge fleet status, calcedge fleet devices."),
+    Reason("fleet-enrolment", "The enrolment was refused.", "Ask the fleet's admin for a new token."),
 )  # fmt: skip
 
 
@@ -125,6 +167,10 @@ class ConfigError(CalcedgeError):
 
     def __init__(self, detail: str) -> None:
         super().__init__("config-invalid", detail)
+
+
+class UpdateError(CalcedgeError):
+    """An update is not taken, now or ever. What runs goes on running."""
 
 
 class ModelError(CalcedgeError):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.clock import Stamp
-    from edge.config import DicomDestination, FolderDestination
+    from edge.config import AnyDestination
     from edge.errors import ReportError
     from edge.store import Store
     from edge.store.images import Image, StoredAnalysis
@@ -56,7 +56,7 @@ ACTOR: Final = "analyze"
 class Flow:
     """Commits the steps of the table. The only writer of image states."""
 
-    def __init__(self, store: Store, destinations: Sequence[FolderDestination | DicomDestination]) -> None:
+    def __init__(self, store: Store, destinations: Sequence[AnyDestination]) -> None:
         self._store = store
         self._destinations = tuple(destinations)
 

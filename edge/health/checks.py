@@ -18,13 +18,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from pynetdicom import AE
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import time
-
 from edge.clock import SystemClock, clock_trusted
-from edge.config import Config, DicomDestination, FolderDestination
+from edge.config import Config, DicomDestination, DicomNode, DicomWebDestination, FolderDestination, Tls
 from edge.detector.analyse import Analyser
 from edge.errors import CalcedgeError, StoreError, reason
+from edge.network import calling
+from edge.network.tls import own_name
+from edge.outbox.dicomweb import DicomWeb
 from edge.runtime import RunFolder
 from edge.store import Store, events, images
 
@@ -134,19 +134,17 @@ def dicom(config: Config) -> Iterator[Answer]:
     """Our own node and every archive answer C-ECHO; every destination folder can be written."""
     status = RunFolder(config.run_folder, SystemClock()).read("dicom")
     if status is not None and status.age_s is not None and status.age_s <= _OLD_S:
-        own = config.dicom
-        yield _echo("dicom", own.title, _reach(own.host), own.port, own.title)
+        yield _echo("dicom", _own(config), config.tls)
     for destination in config.deliver_to():
         if isinstance(destination, DicomDestination):
-            yield _echo(
-                f"archive {destination.name}",
-                destination.title,
-                destination.host,
-                destination.port,
-                destination.calling_title,
-            )
+            yield _echo(f"archive {destination.name}", destination, config.tls)
+        elif isinstance(destination, DicomWebDestination):
+            yield _web(destination, config.tls)
         else:
             yield _folder(destination)
+    for name, node in (("worklist", config.worklist), ("mpps", config.mpps)):
+        if node:
+            yield _echo(name, node, config.tls)
 
 
 def disk(config: Config) -> Iterator[Answer]:
@@ -189,20 +187,31 @@ def _fail(check: str, code: str, detail: str) -> Answer:
     return Answer(check, Verdict.FAIL, why.text, why.do)
 
 
-def _echo(check: str, title: str, host: str, port: int, calling: str) -> Answer:
-    node = AE(ae_title=calling)
-    node.connection_timeout = node.acse_timeout = node.dimse_timeout = node.network_timeout = _ECHO_S
-    node.add_requested_context(Verification)
-    association = node.associate(host, port, ae_title=title)
-    if not association.is_established:
-        return _fail(check, "destination-unreachable", f"{title} at {host}:{port}")
+def _echo(check: str, node: DicomNode, tls: Tls | None) -> Answer:
+    where = f"{node.title} at {node.host}:{node.port}"
     try:
-        status = association.send_c_echo()
-    finally:
-        association.release()
-    if "Status" not in status or status.Status != 0x0000:
-        return _fail(check, "destination-refused", f"{title} at {host}:{port}")
-    return Answer(check, Verdict.OK, f"{title} at {host}:{port} answers")
+        calling.echo(node.model_copy(update={"timeout_s": _ECHO_S}), tls)
+    except CalcedgeError as error:
+        return Answer(check, Verdict.FAIL, error.reason.text, error.reason.do)
+    return Answer(check, Verdict.OK, f"{where} answers")
+
+
+def _own(config: Config) -> DicomNode:
+    """Our own node, called by its own title."""
+    own = config.dicom
+    name = own_name(config.tls) if own.tls and config.tls else None
+    return DicomNode(
+        title=own.title, host=_reach(own.host), port=own.port, calling_title=own.title, tls=own.tls, tls_name=name
+    )
+
+
+def _web(destination: DicomWebDestination, tls: Tls | None) -> Answer:
+    check = f"archive {destination.name}"
+    try:
+        DicomWeb(destination, tls).knock()
+    except CalcedgeError as error:
+        return Answer(check, Verdict.FAIL, error.reason.text, error.reason.do)
+    return Answer(check, Verdict.OK, f"{destination.url} answers")
 
 
 def _folder(destination: FolderDestination) -> Answer:

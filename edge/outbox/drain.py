@@ -14,7 +14,8 @@ import structlog
 
 from edge.errors import DeliveryError, StoreError
 from edge.outbox import policy
-from edge.outbox.destination import Consignment
+from edge.outbox.destination import Committing, Consignment
+from edge.outbox.ledger import Ledger
 from edge.store import events, parcels
 from edge.store.parcels import ParcelState
 
@@ -41,9 +42,12 @@ class Reach:
 class Drain:
     """Sends and confirms what waits for one destination."""
 
-    def __init__(self, store: Store, destination: Destination) -> None:
+    def __init__(self, store: Store, destination: Destination, ledger: Ledger | None = None) -> None:
         self._store = store
         self._destination = destination
+        self._ledger = ledger or Ledger(store)
+        self._taken = 0
+        self._breaks: dict[int, tuple[int, int]] = {}
         self.reach = Reach()
 
     def run(self, stop: threading.Event) -> None:
@@ -60,10 +64,8 @@ class Drain:
             queued = parcels.due(connection, name, ParcelState.QUEUED, now, _BATCH)
             sent = parcels.due(connection, name, ParcelState.SENT, now, _BATCH)
         self._send(queued)
-        for parcel in sent:
-            if stop and stop.is_set():
-                break
-            self._confirm(parcel)
+        if sent and not (stop and stop.is_set()):
+            self._confirm(sent)
         return bool(queued or sent)
 
     def _send(self, batch: list[Parcel]) -> None:
@@ -71,28 +73,63 @@ class Drain:
         if not whole:
             return
         results = self._destination.send([self._consignment(parcel) for parcel in whole])
-        for parcel, error in zip(whole, results, strict=True):
+        # What was not tried because the connection broke off stays as it is: it goes first the next time.
+        for parcel, error in zip(whole, results, strict=False):
             if error is None:
+                self._taken += 1
+                self._breaks.pop(parcel.id, None)
                 self.reach = Reach(reachable=True)
                 self._settle(parcel, ParcelState.SENT)
             else:
-                self._failed(parcel, ParcelState.QUEUED, error)
+                self._failed(parcel, ParcelState.QUEUED, self._patience(parcel, error))
 
-    def _confirm(self, parcel: Parcel) -> None:
-        try:
-            confirmed = self._destination.confirm(self._consignment(parcel))
-        except DeliveryError as error:
-            self._failed(parcel, ParcelState.SENT, error)
+    def _patience(self, parcel: Parcel, error: DeliveryError) -> DeliveryError:
+        """An object on which the connection breaks off again and again, while others pass, is held at last."""
+        if error.reason.code != policy.BROKE_OFF:
+            return error
+        times, taken_then = self._breaks.get(parcel.id, (0, -1))
+        times += taken_then != self._taken
+        self._breaks[parcel.id] = (times, self._taken)
+        return DeliveryError(policy.BROKE_OFF, final=True) if times >= policy.GIVE_UP_AFTER else error
+
+    def _confirm(self, batch: list[Parcel]) -> None:
+        rest = self._commit(batch)
+        if not rest:
             return
-        if confirmed is None:
-            self._settle(parcel, ParcelState.SENT, delay_s=policy.FOREVER_S)
-        elif confirmed:
-            self._settle(parcel, ParcelState.CONFIRMED)
-        elif parcel.attempts >= policy.SEND_AGAIN_AFTER:
-            self._settle(parcel, ParcelState.QUEUED)
-        else:
-            unconfirmed = DeliveryError("destination-unconfirmed")
-            self._failed(parcel, ParcelState.SENT, unconfirmed)
+        answers = self._destination.confirm([self._consignment(parcel) for parcel in rest])
+        for parcel, seen in zip(rest, answers, strict=False):
+            if isinstance(seen, DeliveryError):
+                self._failed(parcel, ParcelState.SENT, seen)
+            elif seen is None:
+                self._settle(parcel, ParcelState.SENT, delay_s=policy.FOREVER_S)
+            elif seen:
+                self._settle(parcel, ParcelState.CONFIRMED)
+            elif parcel.attempts >= policy.SEND_AGAIN_AFTER:
+                self._settle(parcel, ParcelState.QUEUED)
+            else:
+                self._failed(parcel, ParcelState.SENT, DeliveryError("destination-unconfirmed"))
+
+    def _commit(self, batch: list[Parcel]) -> list[Parcel]:
+        """Asks the archive to commit, where it does; returns what must be asked for otherwise."""
+        archive = self._destination
+        if not isinstance(archive, Committing) or archive.commitment_wait_s is None:
+            return batch
+        unanswered = [parcel for parcel in batch if self._ledger.give_up(parcel.id)]
+        fresh = [parcel for parcel in batch if parcel not in unanswered]
+        if not fresh:
+            return unanswered
+        for parcel in fresh:  # before it is asked: the report may come at once
+            self._settle(parcel, ParcelState.SENT, delay_s=archive.commitment_wait_s)
+        uid = self._ledger.open(fresh)
+        try:
+            if archive.ask_to_commit(uid, [self._consignment(parcel) for parcel in fresh]):
+                return unanswered
+        except DeliveryError as error:
+            for parcel in fresh:
+                if self._ledger.give_up(parcel.id):
+                    self._failed(parcel, ParcelState.SENT, error)
+            return unanswered
+        return [*unanswered, *(parcel for parcel in fresh if self._ledger.give_up(parcel.id))]
 
     def _proven(self, parcel: Parcel) -> bool:
         """Never sends what isn't what was made: a missing or damaged object is held."""
@@ -109,7 +146,7 @@ class Drain:
 
     def _failed(self, parcel: Parcel, state: ParcelState, error: DeliveryError) -> None:
         if error.reason.code != "destination-unconfirmed":
-            reached = error.reason.code not in ("destination-unreachable", "destination-folder")
+            reached = error.reason.code not in policy.OUT_OF_REACH
             self.reach = Reach(reachable=reached, reason=error.reason.code)
         after = ParcelState.HELD if error.final else state
         self._settle(parcel, after, delay_s=policy.delay_s(parcel.attempts), error=error)

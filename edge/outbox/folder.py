@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from edge.outbox.destination import Consignment
+    from edge.outbox.destination import Consignment, Seen
 
 
 class Folder:
@@ -42,15 +42,16 @@ class Folder:
             else:
                 yield None
 
-    def confirm(self, consignment: Consignment) -> bool | None:
-        """Reads the file back and compares its SHA-256."""
-        try:
-            with self._target(consignment).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == consignment.sha256
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise DeliveryError("destination-folder", type(error).__name__) from error
+    def confirm(self, consignments: Sequence[Consignment]) -> Iterator[Seen]:
+        """Reads each file back and compares its SHA-256."""
+        for consignment in consignments:
+            try:
+                with self._target(consignment).open("rb") as file:
+                    yield hashlib.file_digest(file, "sha256").hexdigest() == consignment.sha256
+            except FileNotFoundError:
+                yield False
+            except OSError as error:
+                yield DeliveryError("destination-folder", type(error).__name__)
 
     def _target(self, consignment: Consignment) -> Path:
         return self._path / f"{consignment.sop_instance_uid}.dcm"

@@ -13,6 +13,14 @@ FOREVER_S: Final = 365 * 86400.0
 SEND_AGAIN_AFTER: Final = 6
 """An object that the destination took but doesn't show after so many questions is sent again."""
 
+BROKE_OFF: Final = "destination-broke-off"
+GIVE_UP_AFTER: Final = 8
+"""An object on which the connection broke off so often, while others were taken in between, is held."""
+OUT_OF_REACH: Final = frozenset({"destination-unreachable", "destination-tls", "destination-folder"})
+"""The codes that say that the destination isn't there, not that it doesn't want something."""
+SLOWEST_BYTES_PER_S: Final = 20_000
+"""A destination that takes an object more slowly is cut off and tried again later."""
+
 # C-STORE statuses: PS3.4 table B.2-1, PS3.7 annex C. Ranges include both ends; the first that holds counts.
 _STORE_STATUSES: Final[tuple[tuple[int, int, str | None, bool], ...]] = (
     (0x0000, 0x0000, None, False),  # success
@@ -32,7 +40,7 @@ _STORE_STATUSES: Final[tuple[tuple[int, int, str | None, bool], ...]] = (
 def judge_store(status: int | None) -> DeliveryError | None:
     """What a C-STORE status means: None when the object was taken. `status` None: no answer came."""
     if status is None:
-        return DeliveryError("destination-unreachable", "no answer")
+        return DeliveryError(BROKE_OFF)
     for low, high, code, final in _STORE_STATUSES:
         if low <= status <= high:
             return None if code is None else DeliveryError(code, f"status 0x{status:04X}", final=final)

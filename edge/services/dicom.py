@@ -6,38 +6,47 @@ import threading
 from contextlib import ExitStack
 from typing import Final
 
-from edge.config import DicomDestination, FolderDestination
+from edge.config import AnyDestination, Config, DicomWebDestination, FolderDestination
 from edge.intake.folder import WatchedFolder
 from edge.intake.pairing import pair
 from edge.intake.receive import Reception
 from edge.intake.scp import StoreScp
 from edge.outbox.archive import Archive
 from edge.outbox.destination import Destination
+from edge.outbox.dicomweb import DicomWeb
 from edge.outbox.drain import Drain
 from edge.outbox.folder import Folder
+from edge.outbox.ledger import Ledger
+from edge.outbox.wares import TWIN
 from edge.services.process import Context
 
 _POLL_S: Final = 0.1
 _FOLDER_S: Final = 0.5
 
 
-def destination(settings: FolderDestination | DicomDestination) -> Destination:
+def destination(settings: AnyDestination, config: Config, ledger: Ledger) -> Destination:
     """The destination that a configuration describes."""
     if isinstance(settings, FolderDestination):
         return Folder(settings.name, settings.path)
-    return Archive(settings)
+    if isinstance(settings, DicomWebDestination):
+        return DicomWeb(settings, config.tls)
+    return Archive(settings, config.tls, ledger)
 
 
 def body(context: Context) -> None:
     """Works until it is told to stop. The drains run in threads of their own."""
     config, store = context.config, context.store
     reception = Reception(store, config.intake.reserve_mb)
-    drains = {settings.name: Drain(store, destination(settings)) for settings in config.deliver_to()}
+    ledger = Ledger(store)
+    drains = {
+        settings.name: Drain(store, destination(settings, config, ledger), ledger) for settings in config.deliver_to()
+    }
+    store.objects.sweep_incoming(TWIN)
     folder = WatchedFolder(config.intake.folder, reception, store.objects) if config.intake.folder else None
     with ExitStack() as stack:
         watch = store.database.watch()
         stack.callback(watch.close)
-        scp = stack.enter_context(StoreScp(config.dicom, reception, store.objects))
+        scp = stack.enter_context(StoreScp(config.dicom, reception, store.objects, tls=config.tls, notices=ledger))
         threads = [threading.Thread(target=d.run, args=(context.stop,), name=f"drain-{n}") for n, d in drains.items()]
         for thread in threads:
             thread.start()

@@ -99,6 +99,12 @@ def requeue(tx: sqlite3.Connection, parcel_id: int, now: Stamp) -> bool:
     return changed.rowcount == 1
 
 
+def get(connection: sqlite3.Connection, parcel_id: int) -> Parcel | None:
+    """One parcel, or None."""
+    row = connection.execute("SELECT * FROM parcels WHERE id = ?", (parcel_id,)).fetchone()
+    return _parcel(row) if row else None
+
+
 def of_image(connection: sqlite3.Connection, image_id: int) -> list[Parcel]:
     """All parcels that belong to an image, oldest first."""
     rows = connection.execute("SELECT * FROM parcels WHERE image_id = ? ORDER BY id", (image_id,))

@@ -145,7 +145,9 @@ def test_an_archive_that_breaks_off_loses_nothing(
     drain = Drain(store, _archive(port))
     with archive.listening(port):
         _settle(drain)
-        assert _states(store) == ["confirmed", "queued", "queued", "queued"]
+        # The one at hand waits its time, the others are not kept waiting by it.
+        assert _states(store) == ["confirmed", "queued", "confirmed", "confirmed"]
+        assert _parcels(store)[1].reason == "destination-broke-off"
         clock.ahead_s += 10
         _settle(drain)
     assert _states(store) == ["confirmed"] * 4
@@ -184,13 +186,15 @@ def test_an_object_the_archive_does_not_take_is_held_and_the_others_go_on(
 ) -> None:
     port = free_port()
     archive = ScriptedArchive()
-    unusual = film(2)
+    unusual, usual = film(2), film(1)
     unusual.compress("1.2.840.10008.1.2.5")  # RLE
-    _queue(store, "archive", unusual, film(1))
-    with archive.listening(port, ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"]):
+    usual.compress("1.2.840.10008.1.2.4.90")  # JPEG 2000, the only one that this archive takes
+    _queue(store, "archive", unusual, usual)
+    with archive.listening(port, ["1.2.840.10008.1.2.4.90"]):
         _settle(Drain(store, _archive(port)))
     assert _states(store) == ["held", "confirmed"]
     assert _parcels(store)[0].reason == "destination-no-context"
+    assert "RLE" in (_parcels(store)[0].detail or "")
 
 
 def test_an_archive_that_is_not_there_is_said_and_another_is_not_kept_waiting(

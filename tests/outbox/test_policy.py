@@ -24,7 +24,7 @@ def test_taken(status: int) -> None:
         (0x0124, "destination-refused", False),
         (0x0110, "destination-rejected", True),
         (0xFE00, "destination-rejected", True),
-        (None, "destination-unreachable", False),
+        (None, "destination-broke-off", False),
     ],
 )
 def test_not_taken(status: int | None, code: str, final: bool) -> None:  # noqa: FBT001 - a column of the table
