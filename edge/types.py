@@ -201,7 +201,7 @@ class Analysed:
     picture_png: bytes | None
 
 
-ReportKind = Literal["structured-report", "overlay"]
+ReportKind = Literal["structured-report", "overlay", "segmentation", "presentation-state", "key-object"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from pydicom.uid import generate_uid
 
 from edge.clock import Stamp
 from edge.errors import ReportError
-from edge.report.capture import secondary_capture
 from edge.report.device import DeviceId
 from edge.report.document import Setting, to_bytes
 from edge.report.header import Source, read_source
@@ -46,7 +45,7 @@ def make_reports(
     device: DeviceId,
     uid: Callable[[], str] = new_uid,
 ) -> tuple[ReportObject, ...]:
-    """The structured report and the overlay picture of one analysis, each read back and compared with `source`.
+    """All objects of one analysis (`kinds.KINDS`), each read back and compared with `source`.
 
     The same arguments give the same bytes.
 
@@ -63,27 +62,25 @@ def make_reports(
             another image or an object read back differs from its source, `report-failed` when the source's header
             or the picture can't be read, or a value has no place in a report.
     """
-    from edge.report.structured import structured_report  # noqa: PLC0415 - see warm_up
+    from edge.report.objects import objects  # noqa: PLC0415 - see warm_up
 
     header = read_source(source)
     setting = Setting(header, made_at, device, uid, _character_set(header, analysis, device))
-    made: tuple[tuple[ReportKind, Dataset], ...]
     try:
-        picture = overlay(analysis, picture_png, made_at=made_at, device=device)
-        made = (
-            ("structured-report", structured_report(setting, analysis)),
-            ("overlay", secondary_capture(setting, analysis, picture)),
-        )
+        made = objects(setting, analysis, overlay(analysis, picture_png, made_at=made_at, device=device), source)
     except OSError as error:
         raise ReportError("report-failed", "the picture can't be read") from error
     except (KeyError, TypeError, ValueError) as error:  # highdicom's answer to a class or a value that it doesn't know
         raise ReportError("report-failed", type(error).__name__) from error
-    return tuple(_verified(kind, ds, source, analysis) for kind, ds in made)
+    siblings = frozenset(str(ds.SOPInstanceUID) for ds in made.values())
+    return tuple(_verified(kind, ds, source, analysis, siblings) for kind, ds in made.items())
 
 
-def _verified(kind: ReportKind, ds: Dataset, source: Path, analysis: Analysis) -> ReportObject:
+def _verified(
+    kind: ReportKind, ds: Dataset, source: Path, analysis: Analysis, siblings: frozenset[str]
+) -> ReportObject:
     content = to_bytes(ds)
-    verify(kind, content, source, analysis)
+    verify(kind, content, source, analysis, siblings)
     return ReportObject(kind, str(ds.SOPClassUID), str(ds.SOPInstanceUID), content)
 
 

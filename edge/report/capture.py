@@ -6,49 +6,18 @@ a patient's name can be read in it (Burned In Annotation) is what the source say
 
 from __future__ import annotations
 
-from typing import Final
-
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage
 
 from edge.report import codes, wording
-from edge.report.document import Place, Setting, local_time, new_object
+from edge.report.document import Setting, local_time, new_object, put_body_part, put_compression
 from edge.types import Analysis
-
-SERIES_NUMBER: Final = 9802
-
-_ARM: Final = (
-    "FINGER",
-    "THUMB",
-    "HAND",
-    "WRIST",
-    "FOREARM",
-    "ELBOW",
-    "ARM",
-    "HUMERUS",
-    "SHOULDER",
-    "CLAVICLE",
-    "SCAPULA",
-)
-_LEG: Final = ("TOE", "FOOT", "CALCANEUS", "ANKLE", "LEG", "KNEE", "FEMUR", "HIP")
-_PAIRED: Final = frozenset((*_ARM, *_LEG, "EXTREMITY"))
-"""Parts of which there are two: Laterality must be there, if only empty (type 2C, PS3.3 C.7.3.1)."""
-_COMPRESSION: Final = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 
 
 def secondary_capture(setting: Setting, analysis: Analysis, picture: Image.Image) -> Dataset:
-    """The picture as a dataset. UIDs are taken in order: series, instance."""
+    """The picture as a dataset."""
     source, device = setting.source, setting.device
-    place = Place(
-        sop_class_uid=SecondaryCaptureImageStorage,
-        series_instance_uid=setting.uid(),
-        sop_instance_uid=setting.uid(),
-        series_number=SERIES_NUMBER,
-        series_description=f"calcedge {device.software_version} overlay (unverified)",
-        modality="OT",
-    )
-    ds = new_object(setting, place)
+    ds = new_object(setting, "overlay")
     ds.ConversionType = "WSD"
     ds.SecondaryCaptureDeviceManufacturer = device.manufacturer
     ds.SecondaryCaptureDeviceManufacturerModelName = device.model
@@ -60,18 +29,10 @@ def secondary_capture(setting: Setting, analysis: Analysis, picture: Image.Image
     ds.DerivationDescription = "The film reduced in size, with automated findings drawn on it. Unverified."
     ds.ImageComments = " ".join(wording.summary(analysis))
     ds.PatientOrientation = []
-    part = source["BodyPartExamined"]
-    side = source["Laterality"] or source["ImageLaterality"].strip("UB")
-    if side or not part or part in _PAIRED:
-        ds.Laterality = side
-    if part:
-        ds.BodyPartExamined = part
+    put_body_part(ds, source)
     if source["BurnedInAnnotation"]:
         ds.BurnedInAnnotation = source["BurnedInAnnotation"]
-    if source["LossyImageCompression"] == "01":
-        for keyword in _COMPRESSION:
-            if source[keyword]:
-                setattr(ds, keyword, source[keyword].split("\\"))
+    put_compression(ds, source)
     if source.rows is not None:
         ds.SourceImageSequence = [_derived_from(setting)]
     _put_pixels(ds, picture)

@@ -8,12 +8,12 @@ A trap to stay clear of: SNOMED 53075003, found in public lists as "distal phala
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pydicom.sr.coding import Code
 
-from edge.types import REGIONS, Certainty, Distribution, LesionType, Side
+from edge.types import JOINTS, REGIONS, Certainty, Distribution, LesionType, QualityNote, Side
 
 SCHEME: Final = "99CALCEDGE"
 SCHEME_NAME: Final = "calcedge private codes"
@@ -61,9 +61,24 @@ NOT_ANALYSED_REASON: Final = private("reason", "Reason why the image was not ana
 
 QUALITY_ASSESSMENT: Final = Code("111050", "DCM", "Quality Assessment")
 QUALITY_ISSUE: Final = Code("113010", "DCM", "Quality Issue")
+POSITIONING: Final = Code("111209", "DCM", "Positioning")
+ARTEFACT: Final = Code("111207", "DCM", "Image artifact(s)")
+QUALITY_ISSUES: Final[Mapping[str, Code]] = {
+    "clipped-fingertip": POSITIONING,
+    "clipped-hand": POSITIONING,
+    "clipped-wrist": POSITIONING,
+    "metal": ARTEFACT,
+}
+"""What the standard calls some of our quality notes (CID 7011); each is also told by its own code."""
 USABLE: Final = Code("111237", "DCM", "Usable - Meets the quality control standard")
 USABLE_WITH_WARNING: Final = Code("111236", "DCM", "Usable - Does not meet the quality control standard")
 UNUSABLE: Final = Code("111235", "DCM", "Unusable - Quality renders image unusable")
+
+# -- segmentation, key object ---------------------------------------------------------------------------------------
+ABNORMAL_STRUCTURE: Final = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+SEGMENTATION: Final = Code("113076", "DCM", "Segmentation")
+ARTIFICIAL_INTELLIGENCE: Final = Code("123110", "DCM", "Artificial Intelligence")
+OF_INTEREST: Final = Code("113000", "DCM", "Of Interest")
 
 # -- a lesion ------------------------------------------------------------------------------------------------------
 CALCIFICATION: Final = Code("18115005", "SCT", "Pathologic calcification, calcified structure")
@@ -149,6 +164,25 @@ def site(name: str) -> Code:
     return THUMB if name.endswith("1") else FINGER
 
 
+def quality_issues(notes: Iterable[QualityNote]) -> tuple[Code, ...]:
+    """The notes as codes: the standard's where it has a word, each once, then our own for every note."""
+    told = [note.code for note in notes]
+    standard = dict.fromkeys(QUALITY_ISSUES[code] for code in told if code in QUALITY_ISSUES)
+    return (*standard, *(reason(code) for code in told))
+
+
 def reason(code: str) -> Code:
     """A refusal code or quality code of ours (`not-a-hand`) as a private code; its sentence stands beside it."""
     return private(code, code.replace("-", " ").capitalize())
+
+
+def every() -> tuple[Code, ...]:
+    """Every code an object may hold, refusal and quality codes aside: what the conformance statement lists."""
+    found: dict[tuple[str, str], Code] = {}
+    for value in globals().values():
+        for code in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(code, Code):
+                found.setdefault((code.value, code.scheme_designator), code)
+    for name in (*REGIONS, *JOINTS):
+        found.setdefault((name, SCHEME), place(name))
+    return tuple(found.values())

@@ -8,8 +8,7 @@ Qualitative Evaluations (TID 1500 row 12).
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -19,9 +18,12 @@ from pydicom.sr.codedict import codes as dictionary
 from pydicom.sr.coding import Code
 
 from edge.report import codes, wording
+from edge.report.algorithm import algorithm
 from edge.report.device import DeviceId
+from edge.report.document import Setting
 from edge.report.header import Source
-from edge.types import Analysis, Findings, Hand, Joint, Lesion, ModelId, NotAnalysed, RegionBurden, Side, Tuft
+from edge.report.tracked import Tracked
+from edge.types import Analysis, Findings, Hand, Joint, Lesion, NotAnalysed, RegionBurden, Side, Tuft
 
 DIGITS_KEPT: Final = 4
 """Decimals of every measured value, the same as in the analysis' JSON (`edge.wire`)."""
@@ -33,12 +35,14 @@ _ACQUIRED: Final = sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
 class Content:
     """Builds the content tree of one report."""
 
-    def __init__(self, source: Source, analysis: Analysis, device: DeviceId, uid: Callable[[], str]) -> None:
-        self._source = source
+    def __init__(self, setting: Setting, analysis: Analysis, tracked: Sequence[Tracked]) -> None:
+        self._source = setting.source
         self._analysis = analysis
-        self._device = device
-        self._uid = uid
-        self._algorithm = _algorithm(analysis.model, device)
+        self._tracked = tracked
+        self._device = setting.device
+        self._uid = setting.uid
+        by = algorithm(analysis, setting.device)
+        self._algorithm = sr.AlgorithmIdentification(by.name, by.version, [by.told])
 
     def root(self) -> Dataset:
         """The root container, TID 1500."""
@@ -47,9 +51,9 @@ class Content:
         if isinstance(self._analysis, Findings):
             for hand, label in zip(self._analysis.hands, wording.hand_labels(self._analysis.hands), strict=True):
                 groups += self._hand(hand, label)
-            groups += self._lesions(self._analysis)
+            groups += [self._lesion(self._analysis, item) for item in self._tracked]
         report = sr.MeasurementReport(
-            observation_context=_observer(self._device),
+            observation_context=sr.ObservationContext(observer_device_context=observer(self._device)),
             procedure_reported=codes.IMAGING_PROCEDURE,
             imaging_measurements=groups,
         )
@@ -66,7 +70,7 @@ class Content:
             evaluations.append((codes.QUALITY_ASSESSMENT, quality))
         if isinstance(analysis, NotAnalysed):
             evaluations.append((codes.NOT_ANALYSED_REASON, codes.reason(analysis.reason.code)))
-        evaluations += [(codes.QUALITY_ISSUE, codes.reason(note.code)) for note in analysis.quality]
+        evaluations += [(codes.QUALITY_ISSUE, issue) for issue in codes.quality_issues(analysis.quality)]
         measures = []
         if isinstance(analysis, Findings):
             measures.append(_number(codes.NUMBER_OF_FINDINGS, len(wording.reported(analysis)), codes.NO_UNITS))
@@ -86,17 +90,8 @@ class Content:
             if measures := _tuft(tuft):
                 yield self._group(f"{label}-{name}-TUFT", _site(codes.site(name), hand.side, name), measures)
 
-    def _lesions(self, findings: Findings) -> Iterable[sr.PlanarROIMeasurementsAndQualitativeEvaluations]:
-        labels = wording.hand_labels(findings.hands)
-        seen: Counter[str] = Counter()
-        for lesion in wording.reported(findings):
-            name = f"{labels[lesion.hand]}-{lesion.region}"
-            seen[name] += 1
-            yield self._lesion(findings, lesion, f"{name}-{seen[name]:02d}")
-
-    def _lesion(
-        self, findings: Findings, lesion: Lesion, name: str
-    ) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
+    def _lesion(self, findings: Findings, item: Tracked) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
+        lesion = item.lesion
         region = sr.ImageRegion(
             graphic_type=sr.GraphicTypeValues.POLYLINE,
             graphic_data=outline(lesion),
@@ -118,7 +113,7 @@ class Content:
             (codes.CALCIFICATION_DISTRIBUTION, codes.DISTRIBUTIONS[lesion.distribution]),
         ]
         return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-            tracking_identifier=sr.TrackingIdentifier(uid=self._uid(), identifier=name),
+            tracking_identifier=sr.TrackingIdentifier(uid=item.uid, identifier=item.name),
             referenced_region=region,
             finding_type=codes.CALCIFICATION,
             finding_sites=[_site(codes.site(lesion.region), findings.hands[lesion.hand].side, lesion.region)],
@@ -142,7 +137,7 @@ class Content:
         return sr.MeasurementsAndQualitativeEvaluations(
             tracking_identifier=sr.TrackingIdentifier(uid=self._uid(), identifier=name),
             finding_sites=None if site is None else [site],
-            algorithm_id=self._algorithm if whole_image else None,
+            algorithm_id=self._algorithm,
             measurements=measures,
             qualitative_evaluations=_evaluations(evaluations),
             source_images=image,
@@ -202,7 +197,10 @@ def _joint(joint: Joint) -> list[sr.Measurement]:
 def _tuft(tuft: Tuft) -> list[sr.Measurement]:
     if tuft.osteolysis_grade is None:
         return []
-    return [_number(codes.OSTEOLYSIS_GRADE, tuft.osteolysis_grade, codes.NO_UNITS)]
+    measures = [_number(codes.OSTEOLYSIS_GRADE, tuft.osteolysis_grade, codes.NO_UNITS)]
+    if tuft.score is not None:
+        measures.append(_number(codes.CERTAINTY_PERCENT, 100.0 * round(tuft.score, DIGITS_KEPT), codes.PERCENT))
+    return measures
 
 
 def _number(name: Code, value: float, unit: Code) -> sr.Measurement:
@@ -221,29 +219,16 @@ def _site(structure: Code, side: Side, part: str | None = None) -> sr.FindingSit
     )
 
 
-def _algorithm(model: ModelId | None, device: DeviceId) -> sr.AlgorithmIdentification:
-    if model is None:
-        return sr.AlgorithmIdentification("calcedge", device.software_version, ["model not stated"])
-    thresholds = {"possible": model.possible_threshold, "definite": model.definite_threshold}
-    parameters = [
-        f"model sha256 {model.sha256}",
-        *(f"{name} threshold {value:.6g}" for name, value in thresholds.items() if value is not None),
-        f"software {device.software_version}",
-    ]
-    return sr.AlgorithmIdentification(model.name, model.version, ["; ".join(parameters)])
-
-
-def _observer(device: DeviceId) -> sr.ObservationContext:
-    return sr.ObservationContext(
-        observer_device_context=sr.ObserverContext(
-            observer_type=dictionary.DCM.Device,
-            observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-                uid=device.uid,
-                name="calcedge",
-                manufacturer_name=device.manufacturer,
-                model_name=device.model,
-                serial_number=device.serial,
-            ),
+def observer(device: DeviceId) -> sr.ObserverContext:
+    """The appliance as the observer (TID 1002, TID 1004)."""
+    return sr.ObserverContext(
+        observer_type=dictionary.DCM.Device,
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=device.uid,
+            name="calcedge",
+            manufacturer_name=device.manufacturer,
+            model_name=device.model,
+            serial_number=device.serial,
         ),
     )
 

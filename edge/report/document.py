@@ -19,6 +19,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from edge.clock import Stamp
 from edge.report.device import DeviceId
 from edge.report.header import Source
+from edge.report.kinds import KINDS
+from edge.types import ReportKind
 
 IMPLEMENTATION_CLASS_UID: Final = "2.25.271189271811269300307699932733007874643"
 IMPLEMENTATION_VERSION: Final = "CALCEDGE"
@@ -35,19 +37,24 @@ _ALWAYS: Final = (
     "AccessionNumber",
     "ReferringPhysicianName",
 )
+_COMPRESSION: Final = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+_ARM: Final = (
+    "FINGER",
+    "THUMB",
+    "HAND",
+    "WRIST",
+    "FOREARM",
+    "ELBOW",
+    "ARM",
+    "HUMERUS",
+    "SHOULDER",
+    "CLAVICLE",
+    "SCAPULA",
+)
+_LEG: Final = ("TOE", "FOOT", "CALCANEUS", "ANKLE", "LEG", "KNEE", "FEMUR", "HIP")
+_PAIRED: Final = frozenset((*_ARM, *_LEG, "EXTREMITY"))
+"""Parts of which there are two: Laterality must be there, if only empty (type 2C, PS3.3 C.7.3.1)."""
 _WHERE_STATED: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription", "TimezoneOffsetFromUTC")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an object stands: its class, its own UIDs, its series."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    series_instance_uid: str
-    series_number: int
-    series_description: str
-    modality: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +71,12 @@ class Setting:
     character_set: str | None
 
 
-def new_object(setting: Setting, place: Place) -> Dataset:
-    """A dataset with patient, study, series, equipment and SOP common modules filled in (PS3.3 C.7, C.12)."""
-    source, device = setting.source, setting.device
+def new_object(setting: Setting, kind: ReportKind) -> Dataset:
+    """A dataset with patient, study, series, equipment and SOP common modules filled in (PS3.3 C.7, C.12).
+
+    It takes two UIDs, in this order: series, instance.
+    """
+    source, device, place = setting.source, setting.device, KINDS[kind]
     ds = Dataset()
     if setting.character_set:
         ds.SpecificCharacterSet = setting.character_set
@@ -77,10 +87,10 @@ def new_object(setting: Setting, place: Place) -> Dataset:
             setattr(ds, keyword, source[keyword])
     moment = local_time(source, setting.made_at)
     ds.SOPClassUID = place.sop_class_uid
-    ds.SOPInstanceUID = place.sop_instance_uid
-    ds.SeriesInstanceUID = place.series_instance_uid
+    ds.SeriesInstanceUID = setting.uid()
+    ds.SOPInstanceUID = setting.uid()
     ds.SeriesNumber = place.series_number
-    ds.SeriesDescription = place.series_description
+    ds.SeriesDescription = f"calcedge {device.software_version} {place.word} (unverified)"
     ds.Modality = place.modality
     ds.InstanceNumber = 1
     ds.SeriesDate = ds.ContentDate = ds.InstanceCreationDate = moment.strftime("%Y%m%d")
@@ -90,6 +100,24 @@ def new_object(setting: Setting, place: Place) -> Dataset:
     ds.DeviceSerialNumber = device.serial
     ds.SoftwareVersions = device.software_version
     return ds
+
+
+def put_body_part(ds: Dataset, source: Source) -> None:
+    """Repeats body part and side (General Series, PS3.3 C.7.3.1)."""
+    part = source["BodyPartExamined"]
+    side = source["Laterality"] or source["ImageLaterality"].strip("UB")
+    if side or not part or part in _PAIRED:
+        ds.Laterality = side
+    if part:
+        ds.BodyPartExamined = part
+
+
+def put_compression(ds: Dataset, source: Source) -> None:
+    """Repeats what the source says of its lossy compression: no later step undoes it (PS3.3 C.7.6.1.1.5)."""
+    if source["LossyImageCompression"] == "01":
+        for keyword in _COMPRESSION:
+            if source[keyword]:
+                setattr(ds, keyword, source[keyword].split("\\"))
 
 
 def local_time(source: Source, made_at: Stamp) -> datetime:

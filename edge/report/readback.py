@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from edge.report import codes, wording
-from edge.types import Analysis, Findings, Hand, Lesion, Side
+from edge.types import Analysis, Findings, Hand, Lesion, Side, Tuft
 
 _IMAGING_MEASUREMENTS: Final = ("126010", "DCM")
 _WORDS: Final = ("C0034375", "UMLS")
@@ -93,7 +93,7 @@ def _told(analysis: Analysis) -> dict[Key, tuple[Key, ...]]:
     if not isinstance(analysis, Findings):
         told[_key(codes.NOT_ANALYSED_REASON)] = ((analysis.reason.code, codes.SCHEME),)
     if analysis.quality:
-        told[_key(codes.QUALITY_ISSUE)] = tuple((note.code, codes.SCHEME) for note in analysis.quality)
+        told[_key(codes.QUALITY_ISSUE)] = tuple(map(_key, codes.quality_issues(analysis.quality)))
     return told
 
 
@@ -128,10 +128,18 @@ def _hand(hand: Hand, label: str) -> list[Group]:
         if measured:
             groups.append(group(f"{label}-{name}", name, measured))
     for name, tuft in hand.tufts.items():
-        if tuft.osteolysis_grade is not None:
-            measured = {codes.OSTEOLYSIS_GRADE: (tuft.osteolysis_grade, "1")}
+        if measured := _tuft(tuft):
             groups.append(group(f"{label}-{name}-TUFT", name, measured))
     return groups
+
+
+def _tuft(tuft: Tuft) -> dict[Code, tuple[float, str]]:
+    if tuft.osteolysis_grade is None:
+        return {}
+    measured: dict[Code, tuple[float, str]] = {codes.OSTEOLYSIS_GRADE: (tuft.osteolysis_grade, "1")}
+    if tuft.score is not None:
+        measured[codes.CERTAINTY_PERCENT] = (100 * round(tuft.score, 4), "%")
+    return measured
 
 
 def _lesion(findings: Findings, lesion: Lesion, name: str) -> Group:

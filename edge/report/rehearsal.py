@@ -9,15 +9,21 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Final
 
+from pydicom.dataset import Dataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, generate_uid
 
 from edge.clock import Stamp
 from edge.report.capture import secondary_capture
 from edge.report.device import DeviceId
 from edge.report.document import Setting, to_bytes
+from edge.report.grey import Grey
 from edge.report.header import Source
+from edge.report.keyobject import key_object
 from edge.report.overlay import overlay
+from edge.report.presentation import presentation_state
+from edge.report.segmentation import segmentation
 from edge.report.structured import structured_report
+from edge.report.tracked import track
 from edge.types import Findings, Hand, ImageFacts, Lesion, ModelId, RegionBurden
 
 _UIDS: Final = {
@@ -64,5 +70,14 @@ def rehearse() -> None:
     device = DeviceId("", "rehearsal", "", "")
     made_at = Stamp(datetime(2000, 1, 1, tzinfo=UTC), trusted=False, boot="", monotonic_ns=0)
     setting = Setting(source, made_at, device, lambda: str(generate_uid(prefix=None)), None)
-    to_bytes(structured_report(setting, _FINDINGS))
-    to_bytes(secondary_capture(setting, _FINDINGS, overlay(_FINDINGS, _ONE_PIXEL_PNG, made_at=made_at, device=device)))
+    tracked = track(_FINDINGS, setting.uid)
+    state = presentation_state(setting, tracked, (64, 64), Grey(Dataset(), Dataset(), inverse=False, aspect=(1, 1)))
+    picture = overlay(_FINDINGS, _ONE_PIXEL_PNG, made_at=made_at, device=device)
+    for ds in (
+        structured_report(setting, _FINDINGS, tracked),
+        secondary_capture(setting, _FINDINGS, picture),
+        segmentation(setting, _FINDINGS, tracked, (64, 64)),
+        state,
+        key_object(setting, _FINDINGS, state),
+    ):
+        to_bytes(ds)

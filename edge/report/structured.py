@@ -7,70 +7,33 @@ PS3.3 C.17.2). The source image is the evidence; the study is the source's own, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
-from pydicom.uid import Comprehensive3DSRStorage
 
 from edge.report import codes
 from edge.report.content import Content
 from edge.report.device import DeviceId
-from edge.report.document import Place, Setting, new_object, utc_dicom
-from edge.report.header import Source
+from edge.report.document import Setting, new_object, utc_dicom
+from edge.report.references import evidence, put_requests
+from edge.report.tracked import Tracked
 from edge.types import Analysis
 
-SERIES_NUMBER: Final = 9801
 
-
-def structured_report(setting: Setting, analysis: Analysis) -> Dataset:
-    """The report as a dataset. UIDs are taken in order: series, instance, then one for each group."""
-    source, device, uid = setting.source, setting.device, setting.uid
-    place = Place(
-        sop_class_uid=Comprehensive3DSRStorage,
-        series_instance_uid=uid(),
-        sop_instance_uid=uid(),
-        series_number=SERIES_NUMBER,
-        series_description=f"calcedge {device.software_version} report (unverified)",
-        modality="SR",
-    )
-    ds = new_object(setting, place)
+def structured_report(setting: Setting, analysis: Analysis, tracked: Sequence[Tracked]) -> Dataset:
+    """The report as a dataset. `tracked` are the lesions it shows, with the names and UIDs they go by."""
+    ds = new_object(setting, "structured-report")
     ds.CompletionFlag = "COMPLETE"
     ds.VerificationFlag = "UNVERIFIED"
     ds.PreliminaryFlag = "PRELIMINARY"
     ds.ReferencedPerformedProcedureStepSequence = []
     ds.PerformedProcedureCodeSequence = []
-    ds.CurrentRequestedProcedureEvidenceSequence = [_evidence(source)]
-    if source.requests or source["AccessionNumber"]:
-        ds.ReferencedRequestSequence = [_request(source, item) for item in source.requests or ({},)]
-    ds.CodingSchemeIdentificationSequence = [_private_scheme(device)]
-    for element in Content(source, analysis, device, uid).root():
+    ds.CurrentRequestedProcedureEvidenceSequence = [evidence(setting.source)]
+    put_requests(ds, setting.source)
+    ds.CodingSchemeIdentificationSequence = [_private_scheme(setting.device)]
+    for element in Content(setting, analysis, tracked).root():
         ds.add(element)
     ds.ObservationDateTime = utc_dicom(setting.made_at)
-    return ds
-
-
-def _evidence(source: Source) -> Dataset:
-    instance, series, study = Dataset(), Dataset(), Dataset()
-    instance.ReferencedSOPClassUID = source["SOPClassUID"]
-    instance.ReferencedSOPInstanceUID = source["SOPInstanceUID"]
-    series.SeriesInstanceUID = source["SeriesInstanceUID"]
-    series.ReferencedSOPSequence = [instance]
-    study.StudyInstanceUID = source["StudyInstanceUID"]
-    study.ReferencedSeriesSequence = [series]
-    return study
-
-
-def _request(source: Source, item: Mapping[str, str]) -> Dataset:
-    ds = Dataset()
-    ds.StudyInstanceUID = source["StudyInstanceUID"]
-    ds.ReferencedStudySequence = []
-    ds.AccessionNumber = source["AccessionNumber"]
-    ds.PlacerOrderNumberImagingServiceRequest = ""
-    ds.FillerOrderNumberImagingServiceRequest = ""
-    ds.RequestedProcedureID = item.get("RequestedProcedureID", "")
-    ds.RequestedProcedureDescription = item.get("RequestedProcedureDescription", "")
-    ds.RequestedProcedureCodeSequence = []
     return ds
 
 

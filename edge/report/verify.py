@@ -7,7 +7,7 @@ with the analysis.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -15,14 +15,15 @@ from typing import Any, Final
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
-from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage
 
 from edge.errors import ReportError
 from edge.report import wording
 from edge.report.charset import decode
 from edge.report.header import UNREADABLE, fit, raw_value, read_header, read_source, stated_character_sets
+from edge.report.kinds import KINDS
+from edge.report.marks import drawing_differs, segmentation_differs, selection_differs
 from edge.report.readback import Group, groups_expected, groups_of, words_of
-from edge.types import Analysis, ReportKind
+from edge.types import Analysis, Findings, ReportKind
 
 _IDENTITY: Final = (
     "PatientID",
@@ -35,10 +36,6 @@ _IDENTITY: Final = (
     "StudyDate",
     "AccessionNumber",
 )
-_CLASSES: Final[dict[ReportKind, str]] = {
-    "structured-report": Comprehensive3DSRStorage,
-    "overlay": SecondaryCaptureImageStorage,
-}
 _STANDING: Final = {
     "CompletionFlag": "COMPLETE",
     "VerificationFlag": "UNVERIFIED",
@@ -52,8 +49,15 @@ _OUTLINE_TOLERANCE: Final = 1e-3
 """Outlines are 32-bit floats (VR FL): exact to a thousandth of a pixel on any film."""
 
 
-def verify(kind: ReportKind, content: bytes, source: Path, analysis: Analysis) -> None:
+def verify(kind: ReportKind, content: bytes, source: Path, analysis: Analysis, siblings: Collection[str] = ()) -> None:
     """Compares one finished object with the image it is about.
+
+    Args:
+        kind: what it shall be.
+        content: the object as it will leave.
+        source: the image's file.
+        analysis: what was said of the image.
+        siblings: UIDs of the other objects of the same report; only a key object may refer to one.
 
     Raises:
         ReportError: `report-mismatch` at the first difference. The detail names the attribute, never its value.
@@ -64,29 +68,41 @@ def verify(kind: ReportKind, content: bytes, source: Path, analysis: Analysis) -
     notes = read_source(source).notes
     try:
         ds = dcmread(BytesIO(content))
-        _same_identity(ds, received)
+        _same_identity(ds, received, siblings if kind == "key-object" else ())
         _new_series(ds, received, kind)
         if kind == "overlay":
             _whole_picture(ds)
-        else:
+        elif kind == "structured-report":
             _same_values(ds, analysis)
             _same_words(ds, (*wording.summary(analysis), *wording.comments(analysis), *notes))
+        elif difference := _marks_differ(kind, ds, received, analysis):
+            raise _mismatch(difference)
     except (*UNREADABLE, IndexError) as error:
         raise _mismatch(f"it can't be read back: {type(error).__name__}") from error
 
 
-def _same_identity(ds: Dataset, received: Dataset) -> None:
+def _marks_differ(kind: ReportKind, ds: Dataset, received: Dataset, analysis: Analysis) -> str | None:
+    if not isinstance(analysis, Findings) or analysis.outcome != "findings":
+        return "there is nothing to point at"
+    if kind == "segmentation":
+        return segmentation_differs(ds, analysis, received.Rows, received.Columns)
+    if kind == "presentation-state":
+        return drawing_differs(ds, analysis, received.Rows, received.Columns)
+    return selection_differs(ds, analysis)
+
+
+def _same_identity(ds: Dataset, received: Dataset, siblings: Collection[str]) -> None:
     for keyword in _IDENTITY:
         if _text(ds, keyword) != fit(keyword, _text(received, keyword)):
             raise _mismatch(keyword)
     about = _text(received, "SOPInstanceUID")
     references = set(_references(ds))
-    if references - {about} or (not references and "Rows" in received):
+    if references - {about, *siblings} or (about not in references and "Rows" in received):
         raise _mismatch("the image it refers to")
 
 
 def _new_series(ds: Dataset, received: Dataset, kind: ReportKind) -> None:
-    if str(ds.SOPClassUID) != _CLASSES[kind]:
+    if str(ds.SOPClassUID) != KINDS[kind].sop_class_uid:
         raise _mismatch("SOPClassUID")
     if ds.file_meta.MediaStorageSOPInstanceUID != ds.SOPInstanceUID:
         raise _mismatch("MediaStorageSOPInstanceUID")

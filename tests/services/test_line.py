@@ -41,8 +41,9 @@ def test_from_dcmtk_to_orthanc(tmp_path: Path, free_port: Callable[[], int]) -> 
                 assert tags["PatientID"] == hand.PatientID
                 assert tags["PatientName"] == str(hand.PatientName)
                 modalities.add(tags["Modality"])
-            assert modalities == {str(hand.Modality), "SR", "OT"}
-            assert len(found) == 3
+            always = {str(hand.Modality), "SR", "OT"}
+            assert modalities in (always, always | {"SEG", "PR", "KO"})
+            assert len(found) == len(modalities)
     assert {analysis.outcome for _, analysis in done} <= {"findings", "no_findings"}
 
 
@@ -55,7 +56,7 @@ def test_each_result_bears_its_own_image_s_identity_whatever_the_order(tmp_path:
             write(hands[name], drop / f"{name}.dcm")
         appliance.wait_delivered(6, within_s=120)
         delivered = [dcmread(path) for path in (appliance.config.data / "outbox").glob("*.dcm")]
-    assert len(delivered) == 18
+    assert sum(dataset.Modality in {"CR", "DX", "SR", "OT"} for dataset in delivered) == 18
     by_study = {str(hand.StudyInstanceUID): hand for hand in hands.values()}
     for dataset in delivered:
         source = by_study[str(dataset.StudyInstanceUID)]
