@@ -7,6 +7,7 @@ shown on the page.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,10 +18,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from edge.clock import SystemClock
 from edge.config import DEFAULT_RELEASE, load
+from edge.people.register import Register
+from edge.people.roles import Role
+from edge.people.secrets import weakness_of_pin
 from edge.services.process import child_environment
 from edge.store import Store, images, parcels
 from edge.store.images import Image, State, StoredAnalysis
@@ -29,6 +33,7 @@ from edge.store.parcels import Parcel, ParcelState
 _PATIENCE_S: Final = 60.0
 _POLL_S: Final = 0.1
 _EVERY_S: Final = 20.0
+_LINK_S: Final = 86_400.0
 
 _CONFIG: Final = """\
 # Written by the demo.
@@ -56,6 +61,8 @@ class Outcome:
 class Demo:
     """The processes of a demo. Use as a context manager: everything is ended at its end."""
 
+    ACCOUNT: ClassVar = "demo"
+
     def __init__(
         self, data: Path, stop: threading.Event, *, exposures: int | None, web_port: int | None = None
     ) -> None:
@@ -72,6 +79,8 @@ class Demo:
         )
         self.config = load(self.config_path)
         self._exposures = exposures
+        self._link = ""
+        self.pin = _pin()
         self._clock = SystemClock()
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -79,6 +88,11 @@ class Demo:
     def address(self) -> str:
         """Where the page is."""
         return f"http://127.0.0.1:{self.web_port}/"
+
+    @property
+    def entrance(self) -> str:
+        """Where the page is, for whoever reads the demo's terminal: a link that signs in, good for a day."""
+        return f"{self.address}enter/{self._link}"
 
     @property
     def outbox(self) -> Path:
@@ -90,6 +104,7 @@ class Demo:
         try:
             self._start("run", "--config", str(self.config_path), log="appliance.log")
             self._wait(self._page_answers, "the page did not come up")
+            self._let_in()
         except BaseException:
             self.__exit__()
             raise
@@ -149,6 +164,21 @@ class Demo:
         finally:
             store.close()
 
+    def _let_in(self) -> None:
+        """An account for whoever watches the demo, with a new PIN each time."""
+        store = Store.open(self.data)
+        try:
+            register = Register(store)
+            known = register.named(self.ACCOUNT)
+            if known is None:
+                number = register.add(self.ACCOUNT, Role.ADMIN, pin=self.pin, actor="demo")
+            else:
+                number = known.id
+                register.change(number, pin=self.pin, actor="demo")
+            self._link = register.link(number, within_s=_LINK_S, once=False)
+        finally:
+            store.close()
+
     def _start(self, *arguments: str, log: str) -> None:
         with (self.data / log).open("ab") as output:
             command = [sys.executable, "-m", "edge", *arguments]
@@ -185,6 +215,14 @@ def _next_outcome(store: Store, after_id: int) -> Outcome | None:
             if analysis and sent and all(parcel.state is ParcelState.CONFIRMED for parcel in sent):
                 return Outcome(image, analysis, tuple(sent))
     return None
+
+
+def _pin() -> str:
+    """Six digits that are not too easy to guess."""
+    while True:
+        pin = f"{secrets.randbelow(10**6):06d}"
+        if weakness_of_pin(pin) is None:
+            return pin
 
 
 def _free_port(wanted: int) -> int:

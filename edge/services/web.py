@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Final
 
+from edge.people.register import Register
+from edge.people.setup import make_code
 from edge.services.process import Context
 from edge.web.app import create_app
 from edge.web.server import serve
@@ -22,7 +24,10 @@ def body(context: Context) -> None:
     beater = threading.Thread(target=beat, name="beat")
     beater.start()
     try:
-        app = create_app(context.store, context.config, context.run)
+        register = Register(context.store)
+        if not register.is_set_up:
+            make_code(context.config)
+        app = create_app(context.store, context.config, context.run, register=register)
         serve(app, context.config.web.host, context.config.web.port, context.stop)
     finally:
         context.stop.set()

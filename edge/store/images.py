@@ -144,7 +144,7 @@ def set_match(
 def get(connection: sqlite3.Connection, image_id: int) -> Image | None:
     """One image, or None."""
     row = connection.execute("SELECT * FROM images WHERE id = ?", (image_id,)).fetchone()
-    return _image(row) if row else None
+    return from_row(row) if row else None
 
 
 def waiting(connection: sqlite3.Connection, states: Sequence[State]) -> Image | None:
@@ -152,7 +152,7 @@ def waiting(connection: sqlite3.Connection, states: Sequence[State]) -> Image | 
     marks = ",".join("?" * len(states))
     query = f"SELECT * FROM images WHERE state IN ({marks}) ORDER BY id LIMIT 1"  # noqa: S608 - only question marks
     row = connection.execute(query, tuple(states)).fetchone()
-    return _image(row) if row else None
+    return from_row(row) if row else None
 
 
 def to_match(connection: sqlite3.Connection, boot: str, since_ns: int) -> list[Image]:
@@ -162,7 +162,7 @@ def to_match(connection: sqlite3.Connection, boot: str, since_ns: int) -> list[I
              (match = 'pending' OR (match != 'matched' AND received_boot = ? AND received_ns >= ?)) ORDER BY id""",
         (boot, since_ns),
     )
-    return [_image(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def of_boot(connection: sqlite3.Connection, boot: str, limit: int) -> list[Image]:
@@ -170,7 +170,7 @@ def of_boot(connection: sqlite3.Connection, boot: str, limit: int) -> list[Image
     rows = connection.execute(
         "SELECT * FROM images WHERE state != 'received' AND received_boot = ? ORDER BY id DESC LIMIT ?", (boot, limit)
     )
-    return [_image(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def latest(connection: sqlite3.Connection, limit: int = 20, before_id: int | None = None) -> list[Image]:
@@ -179,7 +179,7 @@ def latest(connection: sqlite3.Connection, limit: int = 20, before_id: int | Non
         "SELECT * FROM images WHERE id < ? ORDER BY id DESC LIMIT ?",
         (before_id if before_id is not None else 2**62, limit),
     )
-    return [_image(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def count_by_state(connection: sqlite3.Connection) -> dict[State, int]:
@@ -230,7 +230,8 @@ def referenced_objects(connection: sqlite3.Connection) -> set[str]:
     return {row[0] for row in rows}
 
 
-def _image(row: sqlite3.Row) -> Image:
+def from_row(row: sqlite3.Row) -> Image:
+    """An image from its row."""
     header = _HEADER.validate_json(row["header"]) if row["header"] else None
     return Image(
         row["id"], State(row["state"]), row["object"], row["dataset"], row["bytes"], row["source"],

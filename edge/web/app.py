@@ -9,7 +9,9 @@ from flask import Flask, g, render_template
 
 import edge
 from edge.errors import StoreError
-from edge.web import actions, feeds, pages, phrases, problems, words
+from edge.people.register import Register
+from edge.web import actions, entrance, feeds, first_run, menu, pages, people, phrases, problems, words
+from edge.web.access import Gate, allowed
 from edge.web.desk import Desk
 from edge.web.guard import Guard
 from edge.web.live import Live
@@ -28,10 +30,8 @@ log = structlog.get_logger()
 
 _STATIC_AGE_S: Final = 86_400
 """Static files carry the software's version in their address, so they may be kept."""
-_WORDS_OF: Final = {
-    403: (words.PAGE_REFUSED, words.PAGE_REFUSED_DO),
-    500: (words.PAGE_FAILED, words.PAGE_FAILED_DO),
-}
+_WORDS_OF: Final = {403: "PAGE_REFUSED", 500: "PAGE_FAILED"}
+"""The sentence for an HTTP status, and with `_DO` what to do; `PAGE_NOT_FOUND` for the rest."""
 
 
 class Site(Flask):
@@ -50,19 +50,34 @@ class Site(Flask):
         log.error("page-failed", error=kind.__name__ if kind else "", places=places[-6:])
 
 
-def create_app(store: Store, config: Config, run: RunFolder, release_version: str | None = None) -> Flask:
+def create_app(
+    store: Store,
+    config: Config,
+    run: RunFolder,
+    release_version: str | None = None,
+    register: Register | None = None,
+) -> Flask:
     """The page's application. `serve` starts and stops what lives beside it (`extensions["live"]`).
 
     `release_version` names the model release that is configured; it is shown until the detector says what it runs.
+    `register` knows the people; one over the same store by default.
     """
     app = Site(__name__, static_folder="static", template_folder="templates")
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_AGE_S
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     live = Live(store, run, config)
     guard = Guard(config)
+    register = register or Register(store)
+    gate = Gate(store, config, register)
     desk = Desk(store, config, run, live, Pictures(store.objects), edge.__version__, release_version)
     app.extensions["live"] = live
+    app.extensions["register"] = register
     app.register_blueprint(guard.blueprint())
+    app.register_blueprint(gate.blueprint())
+    app.register_blueprint(entrance.blueprint(desk, register))
+    app.register_blueprint(first_run.blueprint(desk, register))
+    app.register_blueprint(menu.blueprint(desk, register))
+    app.register_blueprint(people.blueprint(desk, register))
     app.register_blueprint(pages.blueprint(desk))
     app.register_blueprint(feeds.blueprint(desk))
     app.register_blueprint(actions.blueprint(desk))
@@ -75,6 +90,11 @@ def create_app(store: Store, config: Config, run: RunFolder, release_version: st
     def common() -> dict[str, Any]:
         return {
             "w": words,
+            "language": words.spoken(),
+            "languages": words.languages(),
+            "person": g.get("person"),
+            "may": allowed,
+            "navigation": lambda: menu.navigation(config),
             "p": phrases,
             "version": g.get("version", ""),
             "token": guard.token,
@@ -88,12 +108,14 @@ def create_app(store: Store, config: Config, run: RunFolder, release_version: st
     @app.errorhandler(500)
     def message(error: HTTPException) -> tuple[str, int]:
         code = error.code or 500
-        text, do = _WORDS_OF.get(code, (words.PAGE_NOT_FOUND, words.PAGE_NOT_FOUND_DO))
+        name = _WORDS_OF.get(code, "PAGE_NOT_FOUND")
+        text, do = getattr(words, name), getattr(words, f"{name}_DO")
         return render_template("message.html", around=None, text=text, do=do), code
 
     @app.errorhandler(StoreError)
     def store_failed(error: StoreError) -> tuple[str, int]:
         log.error("store-failed", code=error.reason.code)
-        return render_template("message.html", around=None, text=error.reason.text, do=error.reason.do), 500
+        told = words.detailed(error.reason)
+        return render_template("message.html", around=None, text=told.text, do=told.do), 500
 
     return app

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from edge import wire
+from edge.people.roles import Right
+from edge.web.access import ANYONE, SIGNED_IN, who
 from edge.web.guard import COOKIE
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ def blueprint(desk: Desk) -> Blueprint:
     feeds = Blueprint("feeds", __name__)
 
     @feeds.get("/images/<int:image_id>/picture.png")
+    @who(Right.SEE)
     def picture(image_id: int) -> AnyResponse:
         _, stored = desk.analysis(image_id) or abort(404)
         name = stored.picture or abort(404)
@@ -33,21 +36,25 @@ def blueprint(desk: Desk) -> Blueprint:
         return response
 
     @feeds.get("/images/<int:image_id>/analysis.json")
+    @who(Right.SEE)
     def analysis(image_id: int) -> AnyResponse:
         _, stored = desk.analysis(image_id) or abort(404)
         return Response(wire.to_json(stored.analysis), mimetype="application/json")
 
     @feeds.get("/api/status")
+    @who(ANYONE)
     def status() -> AnyResponse:
         return jsonify(_status(desk))
 
     @feeds.get("/health")
+    @who(ANYONE)
     def health() -> tuple[AnyResponse, int]:
         around = desk.around()
         body = {"ok": around.parts.fit, "down": around.parts.down, "problems": [p.code for p in around.problems]}
         return jsonify(body), 200 if around.parts.fit else 503
 
     @feeds.get("/events")
+    @who(SIGNED_IN)
     def events() -> AnyResponse:
         client = request.cookies.get(COOKIE) or request.remote_addr or ""
         if not desk.live.enter(client):

@@ -4,8 +4,8 @@ What always holds:
 
 - a request's `Host` is an address, this machine or the configured name: a foreign name that was made to point here
   (DNS rebinding) gets nothing;
-- a command comes from our own page: same origin by `Sec-Fetch-Site` or `Origin`, and a token made from the visitor's
-  cookie, which other sites can't read;
+- a command comes from our own page: same origin by `Sec-Fetch-Site` or `Origin`, and a token made from the cookies of
+  this visitor and session, which other sites can't read;
 - no inline script or style runs, no other site is asked for anything, and no page with patient data is kept on disk.
 """
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edge.config import Config
 
 COOKIE: Final = "calcedge_visitor"
+SESSION: Final = "calcedge_session"
 FIELD: Final = "token"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS: Final = {
@@ -67,7 +68,8 @@ class Guard:
 
     def token(self) -> str:
         """The token that this visitor's forms carry."""
-        return hmac.digest(self._secret, g.visitor.encode(), "sha256").hex()
+        whose = f"{g.visitor}.{request.cookies.get(SESSION, '')}"
+        return hmac.digest(self._secret, whose.encode(), "sha256").hex()
 
     def seal(self, response: Response) -> Response:
         """Adds the headers; what has no rule of its own is not kept anywhere."""

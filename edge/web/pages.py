@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 
 from edge.errors import REASONS
+from edge.people.roles import Right
+from edge.web import words
+from edge.web.access import ANYONE, SIGNED_IN, who
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -20,6 +23,7 @@ def blueprint(desk: Desk) -> Blueprint:
     pages = Blueprint("pages", __name__)
 
     @pages.get("/")
+    @who(Right.SEE)
     def now() -> str:
         around = desk.around()
         exposures, awaited = desk.exposures()
@@ -33,30 +37,37 @@ def blueprint(desk: Desk) -> Blueprint:
         )
 
     @pages.get("/images")
+    @who(Right.SEE)
     def images() -> str:
         before = request.args.get("before", type=int)
         return render_template("images.html", around=desk.around(), lines=desk.lines(before), before=before)
 
     @pages.get("/images/<int:image_id>")
+    @who(Right.SEE)
     def image(image_id: int) -> str:
         around = desk.around()
         view = desk.image(image_id, around) or abort(404)
         return render_template("image.html", around=around, view=view)
 
     @pages.get("/about")
+    @who(SIGNED_IN)
     def about() -> str:
         return render_template("about.html", around=desk.around(), desk=desk, libraries=_libraries())
 
     @pages.get("/errors")
+    @who(SIGNED_IN)
     def errors() -> str:
-        return render_template("errors.html", around=desk.around(), reasons=REASONS.values())
+        return render_template("errors.html", around=desk.around(), reasons=[words.reason(code) for code in REASONS])
 
     @pages.get("/errors/<code>")
+    @who(SIGNED_IN)
     def error(code: str) -> str:
-        reason = REASONS.get(code) or abort(404)
-        return render_template("errors.html", around=desk.around(), reasons=[reason])
+        if code not in REASONS:
+            abort(404)
+        return render_template("errors.html", around=desk.around(), reasons=[words.reason(code)])
 
     @pages.get("/favicon.ico")
+    @who(ANYONE)
     def favicon() -> AnyResponse:
         return redirect(url_for("static", filename="icon.svg"), 308)
 

@@ -1,103 +1,137 @@
-"""Sentences that are put together from parts: places, measures, counts. English, like `edge.web.words`.
-
-What always holds: these and `words` are all the language there is; another language is another pair of modules.
-"""
+"""Sentences that are put together from parts: places, measures, counts. The parts are `edge.web.words`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
-from edge.web import words
+from edge.web import plurals, words
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+
+    from edge.types import QualityNote
+
+_REGION: Final = re.compile(r"\b(?:(?:DP|MP|PP|MC)[1-5]|CARPUS)\b")
+
+
+def count(forms: Mapping[str, str], number: int) -> str:
+    """`1 area`, `2 areas`: the form that goes with the number."""
+    return plurals.choose(words.PLURAL, forms, number)
+
+
+def number(value: float, digits: int = 1) -> str:
+    """A measured number, with the language's decimal sign."""
+    return f"{value:.{digits}f}".replace(".", words.DECIMAL)
 
 
 def place(side: str, region: str) -> str:
     """Where in which hand: `Left index finger, end phalanx (DP2)`."""
     if region == "CARPUS":
-        return _sided(side, "wrist", "CARPUS")
-    finger = words.FINGERS[int(region[-1])]
-    return _sided(side, f"{finger}, {words.BONES[region[:-1]]}", region)
-
-
-def finger(region: str) -> str:
-    """The finger of a region in a word, or the wrist."""
-    return "wrist" if region == "CARPUS" else words.FINGERS[int(region[-1])].removesuffix(" finger")
+        return _named(side, words.WRIST[side], "CARPUS")
+    finger_name = words.FINGERS[side][int(region[-1])]
+    return _named(side, words.OF_FINGER.format(finger=finger_name, part=words.BONES[region[:-1]]), region)
 
 
 def joint(side: str, name: str) -> str:
     """Which joint of which hand: `Left index finger, end joint (DIP2)`."""
-    return _sided(side, f"{words.FINGERS[int(name[-1])]}, {words.JOINT_NAMES[name[:-1]]}", name)
+    finger_name = words.FINGERS[side][int(name[-1])]
+    return _named(side, words.OF_FINGER.format(finger=finger_name, part=words.JOINT_NAMES[name[:-1]]), name)
 
 
-def _sided(side: str, what: str, code: str) -> str:
-    known = words.SIDES[side]
-    named = f"{known} {what}" if known else what[0].upper() + what[1:]
-    return f"{named} ({code})" if known else f"{named} ({code}, {words.SIDE_UNKNOWN})"
+def finger(region: str) -> str:
+    """The finger of a region in a word, or the wrist."""
+    return str(words.SHORT_WRIST if region == "CARPUS" else words.SHORT_FINGERS[int(region[-1])])
 
 
-def count(number: int, one: str, many: str) -> str:
-    """`1 area`, `2 areas`."""
-    return f"{number} {one if number == 1 else many}"
+def _named(side: str, what: str, code: str) -> str:
+    if side == "U":
+        return f"{what} ({code}, {words.SIDE_UNKNOWN})"
+    return f"{what} ({code})"
 
 
 def hand_summary(side: str, definite: int, possible: int, fingers: Collection[str]) -> str:
     """What was marked in one hand, in one line."""
-    sure = [f"{definite} definite"] * bool(definite) + [f"{possible} possible"] * bool(possible)
-    total = count(definite + possible, "area", "areas")
-    return f"{words.HANDS[side]}: {total} ({', '.join(sure)}): {', '.join(fingers)}"
+    sure = [count(words.COUNT_DEFINITE, definite)] * bool(definite)
+    sure += [count(words.COUNT_POSSIBLE, possible)] * bool(possible)
+    total = count(words.COUNT_AREAS, definite + possible)
+    comma = words.COMMA
+    return str(
+        words.HAND_SUMMARY.format(
+            hand=words.HANDS[side], areas=total, sure=comma.join(sure), places=comma.join(fingers)
+        )
+    )
 
 
 def area(square_mm: float) -> str:
     """An area."""
-    return f"{square_mm:.1f} mm²"
+    return f"{number(square_mm)} mm²"
+
+
+def length(mm: float) -> str:
+    """A length."""
+    return f"{number(mm)} mm"
 
 
 def long_axis(mm: float) -> str:
     """The longest extent of an area."""
-    return f"{mm:.1f} mm long"
+    return str(words.LONG_AXIS.format(mm=number(mm)))
 
 
 def density(grade: int) -> str:
     """How dense an area is."""
-    return f"density {words.DENSITIES.get(grade, str(grade))}"
+    return str(words.DENSITY.format(grade=words.DENSITIES.get(grade, str(grade))))
 
 
 def kind(lesion_type: str, bodies: int) -> str:
     """The form of an area, and of how many bodies it is made."""
-    return f"{words.LESION_TYPES[lesion_type]}, {count(bodies, 'body', 'bodies')}"
+    return f"{words.LESION_TYPES[lesion_type]}{words.COMMA}{count(words.COUNT_BODIES, bodies)}"
 
 
 def signs(joints: int, tips: int) -> str:
     """The associated signs, in one line; empty when there are none."""
-    parts = [f"narrow joint space at {count(joints, 'joint', 'joints')}"] * bool(joints)
-    parts += [f"bone loss at {count(tips, 'fingertip', 'fingertips')}"] * bool(tips)
-    return words.ALSO + "; ".join(parts) + "." if parts else ""
+    parts = [count(words.COUNT_NARROW, joints)] * bool(joints)
+    parts += [count(words.COUNT_BONE_LOSS, tips)] * bool(tips)
+    return str(words.ALSO.format(signs=words.SEMICOLON.join(parts))) if parts else ""
 
 
 def narrowing(grade: int, space_mm: float | None) -> str:
     """A joint's suspected narrowing."""
-    return f"narrow joint space, grade {grade} of 3" + (f", {space_mm:.1f} mm" if space_mm is not None else "")
+    told = str(words.NARROWING.format(grade=grade))
+    return f"{told}{words.COMMA}{length(space_mm)}" if space_mm is not None else told
 
 
 def osteolysis(grade: int) -> str:
     """A fingertip's suspected bone loss."""
-    return f"bone loss at the tip, grade {grade} of 4"
+    return str(words.OSTEOLYSIS.format(grade=grade))
 
 
 def technique(kvp: float | None, ma: float | None, ms: float | None, mas: float | None) -> str:
     """kV, mA, ms and mAs, as far as they are known."""
     pairs = ((kvp, "kV"), (ma, "mA"), (ms, "ms"), (mas, "mAs"))
-    return "  ".join(f"{value:g} {unit}" for value, unit in pairs if value is not None)
+    return "  ".join(f"{value:g} {unit}".replace(".", words.DECIMAL) for value, unit in pairs if value is not None)
 
 
-def send_asked(number: int) -> str:
+def send_asked(objects: int) -> str:
     """What 'Send again' did."""
-    return f"{count(number, 'object', 'objects')} will be sent again now."
+    return count(words.COUNT_SEND_AGAIN, objects)
 
 
-def parcels_in_trouble(number: int, held: int) -> str:
+def parcels_in_trouble(parcels: int, held: int) -> str:
     """How many objects a problem concerns."""
-    total = count(number, "object", "objects")
-    return f"{total} held" if held == number else f"{total} waiting" + (f", {held} of them held" if held else "")
+    if held == parcels:
+        return count(words.COUNT_HELD, held)
+    waiting = count(words.COUNT_WAITING, parcels)
+    return f"{waiting}{words.COMMA}{count(words.COUNT_OF_THEM_HELD, held)}" if held else waiting
+
+
+def quality(note: QualityNote) -> tuple[str, str]:
+    """A quality note in the language of the page, with the fingers it names, and what to do about it.
+
+    A note from a newer detector, for which there are no words, is told as it came.
+    """
+    known = words.QUALITY_NOTES.get(note.code)
+    if known is None:
+        return note.text, str(words.QUALITY_DO_UNKNOWN)
+    fingers = dict.fromkeys(finger(region) for region in _REGION.findall(note.text))
+    return (f"{known['text']} ({words.COMMA.join(fingers)})" if fingers else known["text"]), known["do"]

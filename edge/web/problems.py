@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge.errors import REASONS, Reason
 from edge.store.parcels import ParcelState
 from edge.web import phrases, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from edge.errors import Reason
     from edge.store.parcels import Parcel
     from edge.web.parts import Parts
 
@@ -30,8 +30,7 @@ class Problem:
 
 def known(code: str) -> Reason:
     """The reason a code stands for. A code from a newer part of the appliance still says that something is wrong."""
-    fallback = Reason(code, words.UNKNOWN_PROBLEM.format(code=code), words.UNKNOWN_PROBLEM_DO)
-    return REASONS.get(code, fallback)
+    return words.reason(code)
 
 
 def find(parts: Parts, troubled: Sequence[Parcel]) -> tuple[Problem, ...]:

@@ -169,7 +169,7 @@ def _verdict(
         earlier = words.EARLIER_RESULT.format(outcome=words.OUTCOME_SHORT[stored.outcome]) if stored else ""
         return Verdict("pending", words.PENDING_HEAD, tuple(filter(None, (waiting, earlier))))
     if isinstance(analysis, NotAnalysed):
-        reason = analysis.reason
+        reason = words.detailed(analysis.reason)
         lines = (reason.text, words.NOT_ANALYSED_NOTE)
         return Verdict("not_analysed", words.NOT_ANALYSED_HEAD, lines, reason.do, reason.code)
     signs = phrases.signs(*_sign_counts(analysis))

@@ -28,23 +28,23 @@ _WAITING = (b"pending",)
 class Browser(threading.Thread):
     """Follows the page as its script does: at each `changed` it fetches the page, and notes when an outcome shows."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, appliance: Appliance) -> None:
         super().__init__(name="browser", daemon=True)
-        self._address = f"http://127.0.0.1:{port}"
+        self._appliance = appliance
         self.shown_s: dict[int, float] = {}
         self.outcomes: dict[int, str] = {}
 
     def run(self) -> None:
         with (
             contextlib.suppress(ConnectionError),  # the appliance is gone: the bench is over
-            urllib.request.urlopen(f"{self._address}/events", timeout=300) as stream,
+            urllib.request.urlopen(self._appliance.request("/events"), timeout=300) as stream,
         ):
             for line in stream:
                 if line.startswith(b"event: changed"):
                     self._look()
 
     def _look(self) -> None:
-        with urllib.request.urlopen(f"{self._address}/", timeout=10) as page:
+        with urllib.request.urlopen(self._appliance.request("/"), timeout=10) as page:
             found = _SHOWN.search(page.read())
         if found and found[1] not in _WAITING and int(found[2]) not in self.shown_s:
             self.shown_s[int(found[2])] = time.monotonic()
@@ -54,7 +54,7 @@ class Browser(threading.Thread):
 def page(folder: Path) -> Iterator[Figure]:
     """One image at a time, each waited for."""
     with Appliance(folder / "appliance", "[intake]\nreserve_mb = 1") as appliance:
-        browser = Browser(appliance.web_port)
+        browser = Browser(appliance)
         browser.start()
         took: list[float] = []
         for number in range(_IMAGES + 2):

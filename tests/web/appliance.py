@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from flask.testing import FlaskClient
 from PIL import Image as Pixels
 from PIL import ImageDraw
 
@@ -15,6 +16,9 @@ from edge.clock import Stamp, SystemClock
 from edge.config import Config
 from edge.errors import reason
 from edge.flow import Flow
+from edge.people.register import Register
+from edge.people.roles import Role
+from edge.people.secrets import Hasher
 from edge.runtime import RunFolder
 from edge.store import Store, events, exposures, images
 from edge.store.images import Image
@@ -39,8 +43,13 @@ from edge.types import (
     Technique,
     Tuft,
 )
+from edge.web.access import COOKIE
 from edge.web.app import create_app
 
+HASHER = Hasher(passes=1, memory_kib=64)
+"""Quick: what is tested is the rules."""
+PASSWORD = "correct horse battery"
+PIN = "482913"
 MODEL = ModelId("hand-calcinosis", "0.1.0", "ab" * 32)
 FACTS = ImageFacts(1000, 800, 0.15, "ImagerPixelSpacing")
 
@@ -137,11 +146,13 @@ class Appliance:
     config: Config = field(init=False)
     store: Store = field(init=False)
     run: RunFolder = field(init=False)
+    register: Register = field(init=False)
 
     def __post_init__(self) -> None:
         self.config = Config.model_validate({"data": self.root, "serial": {"port": "unit"}})
         self.store = Store.open(self.root, self.clock)
         self.run = RunFolder(self.config.run_folder, self.run_clock)
+        self.register = Register(self.store, HASHER)
 
     @property
     def flow(self) -> Flow:
@@ -229,10 +240,29 @@ class Appliance:
         return found
 
     def app(self) -> Flask:
-        """The page over this appliance."""
-        app = create_app(self.store, self.config, self.run, "0.1.0")
+        """The page over this appliance, which is set up: `Admin` and one of each role may sign in."""
+        if not self.register.is_set_up:
+            for role in reversed(Role):
+                self.register.add(role.title(), role, password=PASSWORD, pin=PIN, actor="test")
+        app = create_app(self.store, self.config, self.run, "0.1.0", self.register)
         app.testing = True
         return app
+
+    def session(self, role: Role = Role.ADMIN) -> str:
+        """A session's token, as a cookie holds it."""
+        account = self.register.named(role.title())
+        assert account
+        link = self.register.link(account.id, within_s=60.0, once=True)
+        token = self.register.follow(link, kiosk=True)
+        assert token
+        return token
+
+    def client(self, role: Role | None = Role.ADMIN) -> FlaskClient:
+        """The page as somebody sees it who is signed in; as a stranger with None."""
+        client = self.app().test_client()
+        if role:
+            client.set_cookie(COOKIE, self.session(role))
+        return client
 
 
 @dataclass
@@ -242,3 +272,5 @@ class Site:
     url: str
     port: int
     app: Flask
+    cookie: str
+    """The session of the admin."""

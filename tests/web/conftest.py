@@ -24,7 +24,7 @@ def appliance(tmp_path: Path) -> Iterator[Appliance]:
 
 @pytest.fixture
 def client(appliance: Appliance) -> FlaskClient:
-    return appliance.app().test_client()
+    return appliance.client()
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def site(appliance: Appliance) -> Iterator[Site]:
         port = listener.getsockname()[1]
         thread = threading.Thread(target=serve_socket, args=(app, listener, stop))
         thread.start()
-        yield Site(f"http://127.0.0.1:{port}", port, app)
+        yield Site(f"http://127.0.0.1:{port}", port, app, appliance.session())
         stop.set()
         thread.join(20)
         assert not thread.is_alive()

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from edge.web.access import COOKIE
+from tests.web.appliance import Site
+
 
 @dataclass(frozen=True)
 class Event:
@@ -40,10 +43,11 @@ class Stream:
 
 
 @contextmanager
-def connect(port: int, seen: str = "", *, last: str = "", cookie: str = "") -> Iterator[tuple[int, Stream]]:
+def connect(site: Site, seen: str = "", *, last: str = "", cookie: str = "") -> Iterator[tuple[int, Stream]]:
     """Opens `/events` and gives the status and the stream."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
-    headers = {name: value for name, value in (("Last-Event-ID", last), ("Cookie", cookie)) if value}
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=15)
+    cookies = f"{COOKIE}={site.cookie}" + (f"; {cookie}" if cookie else "")
+    headers = {"Cookie": cookies} | ({"Last-Event-ID": last} if last else {})
     try:
         connection.request("GET", f"/events?seen={seen}", headers=headers)
         response = connection.getresponse()

@@ -13,6 +13,7 @@ from edge.store.images import State
 from edge.store.parcels import ParcelState
 from edge.types import Analysis
 from edge.web import phrases, words
+from edge.web.access import COOKIE
 from edge.web.server import serve
 from tests.web.appliance import Appliance, Site, findings, lesion, not_analysed
 from tests.web.browser import Browser, chromium
@@ -24,6 +25,12 @@ SCREENS = ((800, 480), (1280, 800))
 def browser() -> Iterator[Browser]:
     with chromium() as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def signed_in(appliance: Appliance, browser: Browser) -> None:
+    appliance.app()
+    browser.cookie("http://127.0.0.1/", COOKIE, appliance.session())
 
 
 def heading(text: str) -> str:

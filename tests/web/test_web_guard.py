@@ -43,7 +43,7 @@ def test_pages_have_nothing_inline(appliance: Appliance, client: FlaskClient) ->
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:8080", "192.168.4.20:8080", "[::1]:8080"])
 def test_addresses_and_this_machine_are_known(client: FlaskClient, host: str) -> None:
-    assert client.get("/about", headers={"Host": host}).status_code == 200
+    assert client.get("/health", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8080", "[::1", ""])
@@ -77,7 +77,7 @@ def test_a_command_from_elsewhere_changes_nothing(
 
 def test_a_command_needs_this_visitors_token(appliance: Appliance, client: FlaskClient) -> None:
     image = appliance.whole(findings())
-    stolen = token(appliance.app().test_client(), "/images/1")
+    stolen = token(appliance.client(), "/images/1")
     for form in ({}, {"token": ""}, {"token": "é"}, {"token": stolen}):
         assert client.post(f"/images/{image.id}/analyse-again", data=form, headers=SAME).status_code == 403
     assert appliance.image(image.id).state is State.REPORTED
@@ -91,7 +91,7 @@ def test_a_command_from_our_page_is_done_and_audited(appliance: Appliance, clien
     assert appliance.image(image.id).state is State.RECEIVED
     with appliance.store.read() as connection:
         newest = events.latest(connection, 1)[0]
-        assert (newest.actor, newest.what, newest.subject) == ("web", "image-again", f"image:{image.id}")
+        assert (newest.actor, newest.what, newest.subject) == ("Admin", "image-again", f"image:{image.id}")
         assert images.get(connection, image.id)
 
 

@@ -19,7 +19,7 @@ from tests.web.sse import connect
 
 def version(port: int) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
-    connection.request("GET", "/about")
+    connection.request("GET", "/sign-in")
     text = connection.getresponse().read().decode()
     connection.close()
     found = re.search(r'data-version="([^"]+)"', text)
@@ -35,7 +35,7 @@ def wait_for(condition: threading.Condition, true: object, what: str) -> None:
 
 @pytest.mark.requirement("an outcome is on screen soon after it is durable")
 def test_a_commit_reaches_an_open_stream(appliance: Appliance, site: Site) -> None:
-    with connect(site.port, version(site.port)) as (status, stream):
+    with connect(site, version(site.port)) as (status, stream):
         assert status == 200
         stream.next("beat")  # the page is up to date and the line is alive
         before_s = appliance.clock.monotonic_s()
@@ -46,7 +46,7 @@ def test_a_commit_reaches_an_open_stream(appliance: Appliance, site: Site) -> No
 
 
 def test_a_part_that_changes_reaches_an_open_stream(appliance: Appliance, site: Site) -> None:
-    with connect(site.port, version(site.port)) as (_, stream):
+    with connect(site, version(site.port)) as (_, stream):
         stream.next("beat")
         appliance.speak(bridge={"unit_state": "READY"})
         assert stream.next("changed").data
@@ -54,14 +54,14 @@ def test_a_part_that_changes_reaches_an_open_stream(appliance: Appliance, site: 
 
 def test_what_changed_while_a_page_was_away_is_told_at_once(appliance: Appliance, site: Site) -> None:
     seen = version(site.port)
-    with connect(site.port, seen) as (_, stream):
+    with connect(site, seen) as (_, stream):
         appliance.receive()
         newest = stream.next("changed").id
-    with connect(site.port, seen) as (_, stream):
+    with connect(site, seen) as (_, stream):
         assert stream.next("changed").id == newest
-    with connect(site.port, seen, last=newest) as (_, stream):
+    with connect(site, seen, last=newest) as (_, stream):
         assert next(stream.events()).kind == "beat"
-    with connect(site.port, "another-life-3") as (_, stream):
+    with connect(site, "another-life-3") as (_, stream):
         assert next(stream.events()).kind == "changed"
 
 
@@ -73,9 +73,9 @@ def test_streams_are_fewer_than_threads() -> None:
 def test_one_client_has_a_few_streams_and_pages_go_on(site: Site) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(STREAMS_PER_CLIENT):
-            assert stack.enter_context(connect(site.port))[0] == 200
-        assert stack.enter_context(connect(site.port))[0] == 204
-        assert stack.enter_context(connect(site.port, cookie="calcedge_visitor=another"))[0] == 200
+            assert stack.enter_context(connect(site))[0] == 200
+        assert stack.enter_context(connect(site))[0] == 204
+        assert stack.enter_context(connect(site, cookie="calcedge_visitor=another"))[0] == 200
         assert version(site.port)
 
 
@@ -85,10 +85,10 @@ def test_all_places_taken_and_given_back(appliance: Appliance, site: Site) -> No
         streams = []
         for number in range(STREAMS_TOTAL):
             cookie = f"calcedge_visitor=visitor{number // STREAMS_PER_CLIENT}"
-            status, stream = stack.enter_context(connect(site.port, cookie=cookie))
+            status, stream = stack.enter_context(connect(site, cookie=cookie))
             assert status == 200
             streams.append(stream)
-        assert stack.enter_context(connect(site.port, cookie="calcedge_visitor=late"))[0] == 204
+        assert stack.enter_context(connect(site, cookie="calcedge_visitor=late"))[0] == 204
         assert version(site.port)  # a page can always be had
         appliance.receive()
         assert [stream.next("changed").kind for stream in streams] == ["changed"] * STREAMS_TOTAL
@@ -155,7 +155,8 @@ def test_the_stop_ends_streams_and_threads(appliance: Appliance, unused_port: in
     live: Live = app.extensions["live"]
     live._beat_s = 0.2
     assert live.started.wait(10)
-    with connect(unused_port, version(unused_port)) as (_, stream):
+    site = Site("", unused_port, app, appliance.session())
+    with connect(site, version(unused_port)) as (_, stream):
         stream.next("beat")
         stop.set()
         assert [event for event in stream.events() if event.kind == "changed"] == []

@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge.web import words
+from edge.web.access import COOKIE
 from tests.web.appliance import Appliance, findings, lesion
 from tests.web.test_web_guard import SAME, token
 
@@ -15,7 +16,7 @@ PATIENT = ("Meyer", "Anna", "4711", "1960")
 @pytest.mark.requirement("no patient data in logs")
 def test_visits_and_commands_log_no_patient(appliance: Appliance, caplog: pytest.LogCaptureFixture) -> None:
     image = appliance.whole(findings(lesion()))
-    client = appliance.app().test_client()
+    client = appliance.client()
     with capture_logs() as logs:
         for path in ("/", "/images", f"/images/{image.id}", f"/images/{image.id}/picture.png", "/about"):
             assert client.get(path).status_code == 200
@@ -35,7 +36,9 @@ def test_a_page_that_fails_over_a_patients_header_logs_places_only(
     app = appliance.app()
     app.testing = False
     with capture_logs() as logs:
-        answer = app.test_client().get("/")
+        client = app.test_client()
+        client.set_cookie(COOKIE, appliance.session())
+        answer = client.get("/")
     assert answer.status_code == 500
     assert words.PAGE_FAILED in answer.text
     assert words.NO_FINDINGS_HEAD not in answer.text

@@ -35,13 +35,20 @@
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
 
+  function toTheDoor() {
+    location.assign(`${body.dataset.door}?next=${encodeURIComponent(location.pathname + location.search)}`);
+  }
+
   async function refresh() {
     if (busy) { again = true; return; }
     busy = true;
     try {
       do {
         again = false;
-        const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(8000) });
+        const answer = await fetch(location.href, {
+          cache: "no-store", headers: { "X-Calcedge-Refresh": "1" }, signal: AbortSignal.timeout(8000),
+        });
+        if (answer.status === 401) { toTheDoor(); return; }
         if (!answer.ok) throw new Error(String(answer.status));
         replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
         hear();
@@ -54,12 +61,13 @@
   }
 
   function setPolling(on) {
-    polling.hidden = !on;
+    polling.hidden = !on || !body.dataset.events;
     if (on && !poll) poll = setInterval(refresh, POLL_MS);
     if (!on && poll) { clearInterval(poll); poll = 0; }
   }
 
   function follow() {
+    if (!body.dataset.events) { setPolling(true); return; } // nobody is signed in
     source = new EventSource(`${body.dataset.events}?seen=${encodeURIComponent(body.dataset.version)}`);
     source.addEventListener("changed", () => { setPolling(false); heard = performance.now(); refresh(); });
     source.addEventListener("beat", () => { setPolling(false); if (root.classList.contains("is-lost")) refresh(); else hear(); });
@@ -100,6 +108,7 @@
         method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" },
         signal: AbortSignal.timeout(15000),
       });
+      if (answer.status === 401) { toTheDoor(); return; }
       if (answer.headers.get("Content-Type")?.includes("json")) ({ ok, text } = await answer.json());
     } catch { /* no answer: said on the button */ }
     button.textContent = ok ? body.dataset.done : body.dataset.failed;
@@ -112,6 +121,27 @@
       refresh();
     }, ok ? 1500 : 3000);
   });
+
+  // What a person does keeps the session; what the page does by itself doesn't.
+  const ACTIVE_MS = 60000;
+  let active = performance.now();
+  function isActive() {
+    if (!body.dataset.active || performance.now() - active < ACTIVE_MS) return;
+    active = performance.now();
+    fetch(body.dataset.active, { method: "POST", body: new URLSearchParams({ token: body.dataset.token }) })
+      .then((answer) => { if (answer.status === 401) toTheDoor(); }, () => {});
+  }
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, isActive, { passive: true });
+
+  // The keys of the PIN, for gloved fingers.
+  const pad = document.getElementById("pad"), secret = document.getElementById("secret");
+  if (pad && secret) {
+    pad.hidden = false;
+    pad.addEventListener("click", (event) => {
+      const key = event.target.closest("[data-digit]");
+      if (key) secret.value = key.dataset.digit ? secret.value + key.dataset.digit : "";
+    });
+  }
 
   follow();
 })();
