@@ -19,7 +19,7 @@ from models.phantom.anatomy import KEYPOINTS
 
 PARTS: Final = ("anatomy", "lesions", "distal")
 """The networks of a release; an old one has no distal."""
-LESION_CHANNELS: Final = ("calcification", "sesamoid", "metal")
+LESION_CHANNELS: Final = ("calcification", "sesamoid", "metal", "certainty")
 ANATOMY_LONG_SIDE_PX: Final = 288
 LESION_MM_PER_PIXEL: Final = 0.2
 MULTIPLE: Final = 32

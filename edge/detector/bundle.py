@@ -32,7 +32,9 @@ KEYPOINTS: Final = (
 )
 """The anatomy network's keypoints, in the order of its channels."""
 REGION_CHANNELS: Final = ("background", *REGIONS)
-LESION_CHANNELS: Final = ("calcification", "sesamoid", "metal")
+LESION_CHANNELS: Final = ("calcification", "sesamoid", "metal", "certainty")
+FIRST_LESION_CHANNELS: Final = LESION_CHANNELS[:3]
+"""What releases before 0.2.0 have: there the calcification map is its own certainty. A fleet may go back to them."""
 
 PartName = Literal["anatomy", "lesions", "distal"]
 
@@ -141,6 +143,7 @@ class Bundle:
     """The ONNX graphs, as they were hashed: no file is read a second time. A release may come without `distal`."""
     anatomy: AnatomyInput
     lesions: LesionInput
+    lesion_channels: tuple[str, ...]
     thresholds: Thresholds
     golden: tuple[Path, ...]
     """DICOM files whose results are known."""
@@ -171,6 +174,7 @@ def load(folder: Path) -> Bundle:
         networks=_networks(folder, manifest.files),
         anatomy=manifest.preprocessing.anatomy,
         lesions=manifest.preprocessing.lesions,
+        lesion_channels=manifest.lesion_channels,
         thresholds=manifest.thresholds,
         golden=tuple(_golden(folder, entry) for entry in manifest.golden),
     )
@@ -188,7 +192,10 @@ def _check_tables(manifest: _Manifest) -> None:
     tables: dict[str, tuple[Any, Any]] = {
         "keypoints": (manifest.keypoints, KEYPOINTS),
         "regions": (manifest.regions, REGION_CHANNELS),
-        "lesion channels": (manifest.lesion_channels, LESION_CHANNELS),
+        "lesion channels": (
+            manifest.lesion_channels,
+            LESION_CHANNELS[: max(len(FIRST_LESION_CHANNELS), len(manifest.lesion_channels))],
+        ),
         "normalisation": (
             manifest.preprocessing.normalisation,
             _Normalisation(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from edge.detector import distal
-from edge.detector.bundle import LESION_CHANNELS, REGION_CHANNELS, Bundle
+from edge.detector.bundle import REGION_CHANNELS, Bundle
 from edge.errors import ModelError
 from edge.types import DIGITS
 
@@ -144,7 +144,8 @@ class Engine:
             {"regions": len(REGION_CHANNELS), "keypoints": 20},
             threads=count,
         )
-        self.lesions = Network("lesions", bundle.networks["lesions"], {"lesions": len(LESION_CHANNELS)}, threads=count)
+        channels = {"lesions": len(bundle.lesion_channels)}
+        self.lesions = Network("lesions", bundle.networks["lesions"], channels, threads=count)
         ends = bundle.networks.get("distal")
         self.distal = None if ends is None else DistalNetwork(ends, threads=count)
         """None in a release without it."""

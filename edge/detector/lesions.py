@@ -2,8 +2,9 @@
 
 What always holds:
 
-- A body's score is the highest probability within it; its outline runs at the release's outline level, or at half its
-  peak where it never reaches that.
+- Outlines come from the calcification map, at the release's outline level; scores from the certainty map, which was
+  trained to rank: a body's score is its highest certainty. What is certain without reaching the outline level is
+  outlined at half its peak of certainty.
 - What the network takes for a sesamoid or for metal is named and not counted.
 - Bodies under the *possible* threshold never join, or change, those above it.
 """
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from edge.detector import prepare
-from edge.detector.bundle import LESION_CHANNELS, Thresholds
+from edge.detector.bundle import FIRST_LESION_CHANNELS, Thresholds
 from edge.detector.engine import STRIDE, Maps
 from edge.detector.outline import Points, outline
 from edge.types import Point
@@ -82,7 +83,7 @@ class Body:
 
     Attributes:
         kind: what the network takes it for.
-        score: its highest probability.
+        score: its highest certainty.
         rows: of its cells.
         columns: of its cells.
         points: outline in pixels of the film.
@@ -100,19 +101,20 @@ class Body:
 def bodies(
     maps: Maps, canvas: Canvas, thresholds: Thresholds, keypoints: Mapping[str, Point], *, least: float = FLOOR
 ) -> list[Body]:
-    """The bodies of one hand's maps [3, rows, columns], the surest first; calcifications from a score of `least`.
+    """The bodies of one hand's maps [3 or 4, rows, columns], the surest first; calcifications from a score of `least`.
 
     A calcification that the network holds more for metal, or near certain joints for a sesamoid, is left to that kind.
     """
-    calcified, sesamoid, metal = (maps[LESION_CHANNELS.index(name)] for name in LESION_CHANNELS)
+    calcified, sesamoid, metal = maps[:3]
+    certainty = maps[3] if len(maps) > len(FIRST_LESION_CHANNELS) else calcified
     sesamoid = np.where(sesamoid_zone(keypoints, canvas, calcified.shape), sesamoid, np.float32(0))
     level = thresholds.outline
-    sesamoids = _Field("sesamoid", sesamoid, canvas).bodies(thresholds.sesamoid, level)
+    sesamoids = _Field("sesamoid", sesamoid, sesamoid, canvas).bodies(thresholds.sesamoid, level)
     found = [
         *(body for body in sesamoids if body.area_mm2 >= SESAMOID_LEAST_MM2),
-        *_Field("metal", metal, canvas).bodies(thresholds.metal, level),
+        *_Field("metal", metal, metal, canvas).bodies(thresholds.metal, level),
     ]
-    for body in _Field("calcification", calcified, canvas).bodies(least, level):
+    for body in _Field("calcification", calcified, certainty, canvas).bodies(least, level):
         cells = body.rows, body.columns
         mean = float(calcified[cells].mean())
         if max(float(sesamoid[cells].mean()), float(metal[cells].mean())) < mean:
@@ -148,20 +150,20 @@ def clusters(found: list[Body], canvas: Canvas, shape: tuple[int, int]) -> list[
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """One channel of the map, and how bodies are cut out of it."""
+    """What one kind of body is cut out of: where it is (`heat`) and how sure that is (`certainty`), cell by cell."""
 
     kind: Kind
     heat: NDArray[np.float32]
+    certainty: NDArray[np.float32]
     canvas: Canvas
 
     def bodies(self, least: float, level: float) -> list[Body]:
-        """Bodies whose peak is at least `least`: those that reach `level`, then the fainter ones."""
+        """Bodies whose certainty is at least `least`: those whose heat reaches `level`, then the fainter ones."""
         sure, windows = self._labelled(self.heat >= level, least)
-        found = [self._body(sure[window] == i, window, level) for i, window in windows]
-        if least < level:
-            taken = ndimage.binary_dilation(sure > 0, structure=_TOUCHING, iterations=2)
-            faint, windows = self._labelled((self.heat >= least / 2) & ~taken, least)
-            found += [self._faint(faint[window] == i, window, least) for i, window in windows]
+        found = [self._body(self.heat, sure[window] == i, window, level) for i, window in windows]
+        taken = ndimage.binary_dilation(sure > 0, structure=_TOUCHING, iterations=2)
+        faint, windows = self._labelled((self.certainty >= least / 2) & ~taken, least)
+        found += [self._faint(faint[window] == i, window, least) for i, window in windows]
         return [body for body in found if body is not None and body.score >= least]
 
     def _labelled(
@@ -171,7 +173,7 @@ class _Field:
         labels, count = ndimage.label(mask, structure=_TOUCHING)
         if not count:
             return labels, []
-        peaks = np.asarray(ndimage.maximum(self.heat, labels, np.arange(1, count + 1)))
+        peaks = np.asarray(ndimage.maximum(self.certainty, labels, np.arange(1, count + 1)))
         order = [int(i) for i in np.argsort(-peaks, kind="stable")[:MOST] if peaks[i] >= least]
         boxes = ndimage.find_objects(labels)
         windows = [
@@ -186,19 +188,21 @@ class _Field:
 
         A patch whose peak isn't one of the map is the skirt of a surer body.
         """
-        values = np.where(mine, self.heat[window], 0)
+        values = np.where(mine, self.certainty[window], 0)
         peak = float(values.max())
         row, column = (int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape))
         row, column = row + window[0].start, column + window[1].start
-        around = self.heat[max(0, row - _SKIRT) : row + _SKIRT + 1, max(0, column - _SKIRT) : column + _SKIRT + 1]
+        beside = slice(max(0, row - _SKIRT), row + _SKIRT + 1), slice(max(0, column - _SKIRT), column + _SKIRT + 1)
+        around = self.certainty[beside]
         if peak < least or float(around.max()) > peak:
             return None
         labels, _ = ndimage.label(values >= peak / 2, structure=_TOUCHING)
-        return self._body(labels == labels.ravel()[int(np.argmax(values))], window, peak / 2)
+        mine = labels == labels.ravel()[int(np.argmax(values))]
+        return self._body(self.certainty, mine, window, peak / 2)
 
-    def _body(self, mine: NDArray[np.bool_], window: Window, level: float) -> Body | None:
-        """One body: its cells, and its outline with other bodies blanked."""
-        values = self.heat[window]
+    def _body(self, field: NDArray[np.float32], mine: NDArray[np.bool_], window: Window, level: float) -> Body | None:
+        """One body: its cells, and its outline in `field` with other bodies blanked."""
+        values = field[window]
         rows, columns = np.nonzero(mine)
         line = outline(np.where(mine | (values < level), values, 0), level)
         if len(line.points) < 3:
@@ -206,4 +210,5 @@ class _Field:
         top, left = window[0].start, window[1].start
         points = self.canvas.to_film(line.points + np.array([left, top], dtype=np.float64))
         area = line.area * self.canvas.cell_mm**2
-        return Body(self.kind, float(values[mine].max()), rows + top, columns + left, points, area)
+        score = float(self.certainty[window][mine].max())
+        return Body(self.kind, score, rows + top, columns + left, points, area)

@@ -20,7 +20,7 @@ def hard_negatives(
     for index in range(0, len(samples), max(1, len(samples) // most)):
         sample = samples[index]
         image = torch.from_numpy(sample.image.astype(np.float32))[None, None]
-        probability = torch.sigmoid(net(image.contiguous(memory_format=torch.channels_last)))[0, 0].numpy()
+        probability = torch.sigmoid(net(image.contiguous(memory_format=torch.channels_last)))[0, 3].numpy()
         near = ndimage.binary_dilation((sample.label & (CALCIFICATION | IGNORE)) > 0, iterations=4)
         false = np.where(near, 0, probability)
         peaks = (false == ndimage.maximum_filter(false, 9)) & (false > above)

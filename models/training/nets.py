@@ -1,6 +1,6 @@
-"""The two networks: convolution, depthwise convolution, ReLU, Add and nearest enlargement; widths multiples of 16.
+"""The three networks: convolution, depthwise convolution, ReLU, Add and nearest enlargement; widths multiples of 16.
 
-Both are encoder-decoders of residual depthwise-separable blocks with additive skips and answer at stride 2. Operators
+All are encoder-decoders of residual depthwise-separable blocks with additive skips and answer at stride 2. Operators
 and widths were chosen by measurement on onnxruntime (NCHWc blocks of 16; see docs/model.md).
 """
 
@@ -102,17 +102,18 @@ class AnatomyNet(nn.Module):
 
 
 class LesionNet(nn.Module):
-    """Logits [n, 3, h/2, w/2]: calcification, sesamoid, metal."""
+    """Logits [n, 4, h/2, w/2]: calcification (its outline), sesamoid, metal, certainty (of calcification)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.trunk = Trunk((16, 32, 64, 128, 128), (1, 2, 3, 4, 3))
-        self.head = nn.Conv2d(16, 3, 1)
+        self.widen = nn.Sequential(nn.Conv2d(16, 32, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True))
+        self.head = nn.Conv2d(32, 4, 1)
         nn.init.constant_(self.head.bias, -5.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        return self.head(self.trunk(x))
+        return self.head(self.widen(self.trunk(x)))
 
 
 class AnatomyProbabilities(nn.Module):

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from edge.detector import prepare
-from models.phantom import physics
 from models.phantom.anatomy import KEYPOINTS
+from models.phantom.conspicuity import LEAST
 from models.phantom.film import Film, Recipe, make_film
 from models.phantom.render import Picture, render
 from models.phantom.soft import REGION_STEP
@@ -30,7 +30,6 @@ IGNORE: Final = 8
 LESION_PITCH_MM: Final = 0.2
 ANATOMY_PITCH_MM: Final = 0.45
 _MIN_AREA_MM2: Final = 0.3
-_MIN_ROSE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +88,9 @@ def bits(film: Film, picture: Picture) -> NDArray[np.uint8]:
 
 
 def visible(film: Film, picture: Picture, lesion_id: int) -> bool:
-    """Whether a lesion can be told from noise: enough area, enough contrast to noise (Rose) at this exposure."""
-    where = film.lesion_ids == lesion_id
-    area = int(where.sum())
-    pitch = film.grid.pitch_mm
-    if area * pitch**2 < _MIN_AREA_MM2:
-        return False
-    maps = film.maps
-    zero = np.zeros(area, dtype=np.float32)
-    under = physics.mineral_contrast(maps.bone_mm[where], zero, zero, picture.exposure.kvp)
-    over = physics.mineral_contrast(maps.bone_mm[where], maps.ha_mm[where], zero, picture.exposure.kvp)
-    contrast = over - under
-    quanta = physics.coefficient(physics.PHOTONS_PER_MM2_UGY, picture.exposure.kvp) * pitch**2
-    noise = (quanta * picture.exposure.detector_dose_ugy * 0.75 * 0.5) ** -0.5
-    rose = float(contrast.mean()) * area**0.5 / noise
-    return rose > _MIN_ROSE and float(contrast.max()) > 0.035
+    """Whether a lesion can be seen in this picture: enough area, and it stands out from the clutter around it."""
+    area_mm2 = float((film.lesion_ids == lesion_id).sum()) * film.grid.pitch_mm**2
+    return area_mm2 >= _MIN_AREA_MM2 and picture.conspicuity.get(lesion_id, 0.0) >= LEAST
 
 
 def hand_mask(film: Film) -> NDArray[np.bool_]:

@@ -139,7 +139,7 @@ def tiny_release(tmp_path: Path) -> Path:
     """A release whose networks answer the half-size input in every channel; for everything but meaning."""
     folder = tmp_path / "tiny-1.2.3"
     folder.mkdir()
-    graphs = {"anatomy": {"regions": 21, "keypoints": 20}, "lesions": {"lesions": 3}}
+    graphs = {"anatomy": {"regions": 21, "keypoints": 20}, "lesions": {"lesions": len(bundle.LESION_CHANNELS)}}
     for name, outputs in graphs.items():
         (folder / f"{name}.onnx").write_bytes(_graph(outputs))
     manifest = {

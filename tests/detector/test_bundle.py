@@ -77,3 +77,8 @@ def test_a_flipped_bit_in_a_network_is_found(tiny_release: Path) -> None:
     (tiny_release / "lesions.onnx").write_bytes(content)
     with pytest.raises(ModelError, match=r"lesions\.onnx"):
         bundle.load(tiny_release)
+
+
+def test_a_release_from_before_the_certainty_channel_still_loads(tiny_release: Path) -> None:
+    older = edited(tiny_release, lambda manifest: manifest.update(lesion_channels=list(bundle.FIRST_LESION_CHANNELS)))
+    assert bundle.load(older).lesion_channels == bundle.FIRST_LESION_CHANNELS

@@ -111,3 +111,29 @@ def test_the_gap_between_outlines_decides(gap_mm: float, together: bool) -> None
 
 def test_no_bodies_are_no_clusters() -> None:
     assert lesions.clusters([], CANVAS, (10, 10)) == []
+
+
+def ranked(*discs: tuple[int, float, float, float, float]) -> NDArray[np.float32]:
+    """Maps of a release with a certainty channel: `discs` as in `maps`, channel 3 being the certainty."""
+    out = np.zeros((4, 100, 100), np.float32)
+    y, x = np.mgrid[:100, :100]
+    for channel, cx, cy, radius, height in discs:
+        value = height * np.clip(0.5 + radius - np.hypot(x - cx, y - cy), 0, 1)
+        out[channel] = np.maximum(out[channel], value)
+    return out
+
+
+def test_the_outline_comes_from_one_map_and_the_score_from_the_other() -> None:
+    (body,) = found(ranked((0, 50, 40, 5, 0.99), (3, 50, 40, 2, 0.6)))
+    assert body.score == pytest.approx(0.6)
+    assert body.area_mm2 == pytest.approx(math.pi * (5 * 0.4) ** 2, rel=0.06)
+
+
+def test_what_is_certain_without_an_outline_is_outlined_by_its_certainty() -> None:
+    (body,) = found(ranked((0, 50, 40, 4, 0.3), (3, 50, 40, 4, 0.7)))
+    assert body.score == pytest.approx(0.7)
+    assert body.area_mm2 == pytest.approx(math.pi * (4 * 0.4) ** 2, rel=0.1)
+
+
+def test_an_outline_without_certainty_is_nothing() -> None:
+    assert found(ranked((0, 50, 40, 5, 0.99), (3, 50, 40, 5, 0.05))) == []
