@@ -231,10 +231,10 @@ def xrv_dialect(full_kv: int = 160, full_ma: int = 30) -> Dialect:
             19: lambda now: (monitor_kv(now), monitor_ma(now), 2000, 0, 0, 0, 0, monitor_ma(now)),
             21: lambda now: (f"{now.xray_hours:.6f}",),
             22: flags,
-            23: lambda _: ("SWM9999-999", 1),
+            23: lambda _: ("SWM9999-999", 56234),
             27: lambda _: (0, 110, 1000, 1000, 0, 4, 0, 200, 0, full_kv, full_ma, 0),
             28: lambda _: (full_kv, full_ma, 0),
-            43: lambda _: ("SWM00199-001", 1),
+            43: lambda _: ("SWM00199-001", 3261),
             60: lambda now: (monitor_kv(now),),
             68: faults,
             69: lambda now: (
