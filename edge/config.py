@@ -63,6 +63,29 @@ class Peer(_Part):
     """An address or a network (`10.0.0.0/24`); any when absent."""
 
 
+class Bridge(_Part):
+    """How the bridge takes part in the serial link: docs/serial-link.md, docs/spellman.md."""
+
+    mode: Literal["session", "listen", "poll"] = "session"
+    """`listen` opens the port for reading only; `poll` asks a generator by a list of read requests."""
+    profile: Literal["own", "spellman-pmx", "spellman-xrv"] = "own"
+    device_id: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[\x21-\x7e]+$")] | None = None
+    """The unit that belongs on this port. Another one is named, and its exposures are matched to no image. A
+    generator that is polled can't say who it is and is called by this name."""
+    baud: Literal[9600, 19200, 38400, 57600, 115200] | None = None
+    """The line's speed, where it is not the profile's own."""
+    last_kv_per_count: Annotated[float, Field(gt=0, lt=100 / 4095)] | None = None
+    """PMX: kilovolts for each count of command 60, as measured on this unit. None: the programmed kV is told."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Bridge:
+        if (self.mode == "poll") != (self.profile != "own"):
+            raise ValueError(f"mode {self.mode} does not go with profile {self.profile}")
+        if self.last_kv_per_count is not None and self.profile != "spellman-pmx":
+            raise ValueError("last_kv_per_count belongs to profile spellman-pmx")
+        return self
+
+
 class Dicom(_Part):
     """The DICOM node that receives images."""
 
@@ -189,6 +212,7 @@ class Config(_Part):
     data: Path = Field(default_factory=_default_data)
     device: Device = Device()
     serial: Serial = Serial()
+    bridge: Bridge = Bridge()
     dicom: Dicom = Dicom()
     intake: Intake = Intake()
     analysis: Analysis = Analysis()

@@ -80,6 +80,11 @@ REASONS: Final[dict[str, Reason]] = _vocabulary(
     Reason("unit-absent", "The X-ray unit's serial port is not there.", "Plug in the cable between the unit and the appliance. Images still arrive and are analysed."),
     Reason("unit-port-busy", "The X-ray unit's serial port is in use by another program, or may not be opened.", "Call service. Images still arrive and are analysed."),
     Reason("unit-incompatible", "The X-ray unit speaks a version of the link that this appliance doesn't know.", "Call service: the unit or the appliance needs an update. Images still arrive and are analysed."),
+    Reason("unit-other", "Another X-ray unit than the expected one is connected.", "Check that the cable leads to the right unit. Its exposures are kept apart and matched to no image."),
+    Reason("unit-wrong-speed", "The X-ray unit's serial link carries bytes that make no sense.", "Call service: the line's speed or the unit's kind is set up wrongly. Images still arrive and are analysed."),
+    Reason("unit-not-understood", "The X-ray unit answers in a way that its profile doesn't explain.", "Call service: another kind of unit is set up than is connected. Images still arrive and are analysed."),
+    Reason("unit-hot", "The X-ray unit's tube is hot.", "Wait before the next exposure; follow the unit's manual."),
+    Reason("unit-battery-low", "The X-ray unit's battery is low.", "Connect the unit to the mains."),
     Reason("unit-fault", "The X-ray unit reports a fault.", "Read the unit's own display and follow its manual."),
     # -- the site ------------------------------------------------------------------------------------------
     Reason("config-invalid", "The configuration file can't be used.", "Mend the line named and start again."),

@@ -1,11 +1,12 @@
-"""The bridge: carries bytes between the port and the session, and events to the sink.
+"""The bridge: carries bytes between the port and the driver, and events to the sink.
 
 What always holds:
 
 - An event is acknowledged to the unit only after `EventSink.persist` has returned for it. Kill the bridge at any
   moment: what was not acknowledged is delivered again, so the sink must be idempotent on `ReceivedEvent.key`.
 - A port that fails is closed at once and opened again for as long as the bridge runs.
-- Nothing is ever sent that is not in `messages.TO_UNIT`; losing the link changes nothing on the unit.
+- Nothing is ever sent that is not in `messages.TO_UNIT` or, to a generator that is polled, in the list of
+  `spellman.guard`; losing the link changes nothing on the unit.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
+from firmware_bridge.driver import Action, ClosePort, Driver, Persist, Send
 from firmware_bridge.link import EventKey, LinkCounters, LinkReason, LinkState, LinkStatus, ReceivedEvent
-from firmware_bridge.port import Backoff, Port, PortLost, PortOpener, SerialPort
-from firmware_bridge.session import Action, ClosePort, Persist, Send, Session
-from firmware_bridge.states import State
+from firmware_bridge.plan import Plan
+from firmware_bridge.port import Backoff, Port, PortLost, PortOpener
 
 __all__ = [
     "Bridge",
@@ -31,6 +32,7 @@ __all__ = [
     "LinkState",
     "LinkStatus",
     "NotPersisted",
+    "Plan",
     "ReceivedEvent",
 ]
 
@@ -61,20 +63,24 @@ class Bridge:
     Args:
         port_path: the serial port, or a stable link to it.
         sink: where events and the status go.
-        open_port: how to open it; the real port by default.
+        open_port: how to open it; the plan's own way by default.
+        plan: how to take part in the link: a session with a unit of our own link by default.
     """
 
-    def __init__(self, port_path: str, sink: EventSink, open_port: PortOpener = SerialPort) -> None:
+    def __init__(
+        self, port_path: str, sink: EventSink, open_port: PortOpener | None = None, plan: Plan | None = None
+    ) -> None:
         self._port_path = port_path
         self._sink = sink
-        self._open_port = open_port
+        self._plan = plan or Plan()
+        self._open_port = open_port or self._plan.open_port
 
     def run(self, stop: threading.Event) -> None:
         """Runs until `stop` is set; returns within half a second of that, a running `persist` aside.
 
         May be called again after it returned: each run is a session of its own.
         """
-        run = _Run(self._port_path, self._sink, self._open_port)
+        run = _Run(self._port_path, self._sink, self._open_port, self._plan.driver())
         try:
             while not stop.is_set():
                 stop.wait(run.turn())
@@ -83,13 +89,13 @@ class Bridge:
 
 
 class _Run:
-    """One run: the session, the port while there is one, and what the sink was last told."""
+    """One run: the driver, the port while there is one, and what the sink was last told."""
 
-    def __init__(self, path: str, sink: EventSink, open_port: PortOpener) -> None:
+    def __init__(self, path: str, sink: EventSink, open_port: PortOpener, driver: Driver) -> None:
         self._path = path
         self._sink = sink
         self._open_port = open_port
-        self._session = Session()
+        self._driver = driver
         self._port: Port | None = None
         self._backoff = Backoff()
         self._told: LinkStatus | None = None
@@ -101,14 +107,14 @@ class _Run:
         try:
             if self._port is None:
                 self._port = self._open_port(self._path)
-                self._do(self._session.port_opened(_now_ns()))
+                self._do(self._driver.port_opened(_now_ns()))
             else:
                 data = self._port.read()
                 now_ns = _now_ns()  # of the arrival: a slow sink must not look like a silent unit
-                self._do([*self._session.feed(data, now_ns), *self._session.tick(now_ns)])
+                self._do([*self._driver.feed(data, now_ns), *self._driver.tick(now_ns)])
         except PortLost as lost:
             self.close()
-            self._session.port_lost(lost.reason, _now_ns())
+            self._driver.port_lost(lost.reason, _now_ns())
             wait_s = self._backoff.next_s()
         self._tell()
         return wait_s
@@ -120,7 +126,7 @@ class _Run:
             self._port = None
 
     def _do(self, actions: Sequence[Action]) -> None:
-        """Does what the session says. A port that fails on the way does not keep events from becoming durable."""
+        """Does what the driver says. A port that fails on the way does not keep events from becoming durable."""
         lost: PortLost | None = None
         todo = deque(actions)
         while todo:
@@ -133,16 +139,16 @@ class _Run:
                     lost = lost or PortLost(reason)
         if lost is not None:
             raise lost
-        if self._session.state is State.UP:
+        if self._driver.up:
             self._backoff.reset()
 
     def _persist(self, event: ReceivedEvent) -> list[Action]:
         try:
             self._sink.persist(event)
         except NotPersisted:
-            self._session.event_refused(event.key)
+            self._driver.event_refused(event.key)
             return []
-        return self._session.event_persisted(event.key)
+        return self._driver.event_persisted(event.key)
 
     def _write(self, data: bytes) -> PortLost | None:
         assert self._port is not None
@@ -154,7 +160,7 @@ class _Run:
 
     def _tell(self) -> None:
         now_ns = _now_ns()
-        status = self._session.status()
+        status = self._driver.status()
         if self._told is None or now_ns - self._told_ns >= _TELL_EVERY_NS or _gist(status) != _gist(self._told):
             self._told, self._told_ns = status, now_ns
             self._sink.status(status)

@@ -1,11 +1,14 @@
-"""What the link tells its owner: events with their keys, and the live status."""
+"""What the link tells its owner: events with their keys, and the live status.
+
+What always holds: None means *not known*; nothing that the unit has not said looks as if it were fine.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from firmware_bridge.messages import Event, UnitState
+from firmware_bridge.messages import Event, Exposure, FaultCode, Level, UnitState
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,17 @@ class ReceivedEvent:
     payload: bytes = b""
 
 
+class Mode(StrEnum):
+    """How the bridge takes part in the link."""
+
+    SESSION = "session"
+    """It confirms what it has kept and asks for the time."""
+    LISTEN = "listen"
+    """It opens the port for reading only and never sends a byte."""
+    POLL = "poll"
+    """It asks, by a list of read requests, and concludes from the answers what happened."""
+
+
 class LinkState(StrEnum):
     """How the link is."""
 
@@ -45,7 +59,7 @@ class LinkState(StrEnum):
 
 
 class LinkReason(StrEnum):
-    """Why the link is not up."""
+    """Why the link is not up, or what is wrong with it while it is."""
 
     NONE = "none"
     PORT_ABSENT = "port-absent"
@@ -56,6 +70,14 @@ class LinkReason(StrEnum):
     SILENT = "silent"
     INCOMPATIBLE = "incompatible"
     NOT_DURABLE = "not-durable"
+    OTHER_UNIT = "other-unit"
+    """Up, with a unit that is not the one expected on this port."""
+    NOT_NAMED = "not-named"
+    """Listening: frames are heard, but not yet the HELLO that says whose they are."""
+    WRONG_BAUD = "wrong-baud"
+    """Bytes come and never make a frame: the other end has another speed, or is no unit of this kind."""
+    NOT_UNDERSTOOD = "not-understood"
+    """Good frames come that this profile's table doesn't explain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +99,46 @@ class LinkCounters:
     replays_asked: int = 0
     sessions: int = 0
     ports_opened: int = 0
+    reconnects: int = 0
+    """How often the port was opened again after the first time."""
+    resyncs: int = 0
+    """How often a good frame followed bytes that were none."""
+    gaps: int = 0
+    """Holes seen in the numbering of events; what a replay fills was late, not lost."""
+    frames_missed: int = 0
+    """Frames that the unit numbered and that never arrived (events are counted by `gaps`)."""
+    implausible: int = 0
+    """Messages inside every range that contradict themselves or what was said before."""
+    timeouts: int = 0
+    """Polling: requests without an answer."""
+    refusals: int = 0
+    """Polling: requests that the generator refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveFault:
+    """A fault that the unit told of and has not yet called over. `text` is the unit's own, printable ASCII."""
+
+    code: FaultCode
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastExposure:
+    """The exposure that began last, of those heard since the bridge started, and when (CLOCK_BOOTTIME)."""
+
+    message: Exposure
+    host_monotonic_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Programmed:
+    """What the next exposure is set to, as far as it can be asked."""
+
+    kvp: float
+    tube_current_ma: float | None = None
+    exposure_time_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +158,14 @@ class LinkStatus:
     round_trip_ns: int | None = None
     """The best recent round trip of a time request."""
     counters: LinkCounters = field(default_factory=LinkCounters)
+    mode: Mode = Mode.SESSION
+    profile: str = "own"
+    expected_device_id: str | None = None
+    """The unit that belongs on this port by configuration."""
+    anode_heat_percent: int | None = None
+    anode_heat_ok: bool | None = None
+    battery_percent: int | None = None
+    battery_charging: bool | None = None
+    active_faults: tuple[ActiveFault, ...] = ()
+    last_exposure: LastExposure | None = None
+    programmed: Programmed | None = None

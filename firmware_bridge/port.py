@@ -1,5 +1,8 @@
 """The serial port: the only place, the simulator aside, that touches a tty.
 
+`SerialPort` reads and writes; `ListeningPort` has a descriptor that the kernel opened for reading only, so that no
+mistake of this program can send a byte through it.
+
 What always holds: whatever goes wrong with a port is a `PortLost`, and never anything else. pyserial 3.5 shows a
 pulled plug in four ways (SerialException with and without errno, plain OSError, and termios.error, which is not an
 OSError); all of them end here. No call blocks for longer than its timeout.
@@ -7,11 +10,16 @@ OSError); all of them end here. No call blocks for longer than its timeout.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
+import os
 import random
+import select
+import struct
 import termios
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 import serial
 
@@ -60,10 +68,10 @@ PortOpener = Callable[[str], Port]
 
 
 class SerialPort:
-    """A port by pyserial: raw, exclusive, DTR and RTS low (some boards take them as a reset)."""
+    """A port by pyserial: 8N1, raw, exclusive, DTR and RTS low (some boards take them as a reset)."""
 
-    def __init__(self, path: str) -> None:
-        self._serial = serial.Serial(baudrate=BAUD, timeout=READ_WAIT_S, write_timeout=_WRITE_WAIT_S, exclusive=True)
+    def __init__(self, path: str, baud: int = BAUD) -> None:
+        self._serial = serial.Serial(baudrate=baud, timeout=READ_WAIT_S, write_timeout=_WRITE_WAIT_S, exclusive=True)
         self._serial.port = path
         self._serial.dtr = False
         self._serial.rts = False
@@ -94,6 +102,69 @@ class SerialPort:
             self._serial.close()
         except (OSError, termios.error):
             self._serial.fd = None
+
+
+class ListeningPort:
+    """A port for the ears only: O_RDONLY, 8N1, raw, exclusive. Receiving needs one wire, and this uses no other.
+
+    The kernel raises DTR and RTS when it opens any port; they are lowered at once where the driver has them.
+    """
+
+    def __init__(self, path: str, baud: int = BAUD) -> None:
+        self._fd: int | None = None
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as pyserial does it: they see each other
+            _make_raw(self._fd, baud)
+        except (OSError, termios.error) as error:
+            self.close()
+            raise PortLost(_REASONS.get(error.args[0], LinkReason.PORT_LOST)) from None
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self._fd, termios.TIOCMBIC, struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS))
+
+    def read(self) -> bytes:
+        """What has arrived; one wait, one read."""
+        if self._fd is None:
+            raise PortLost(LinkReason.PORT_LOST)
+        try:
+            ready, _, _ = select.select([self._fd], [], [], READ_WAIT_S)
+            data = os.read(self._fd, _READ_BYTES) if ready else None
+        except BlockingIOError:
+            return b""
+        except OSError:
+            raise PortLost(LinkReason.PORT_LOST) from None
+        if data == b"":
+            raise PortLost(LinkReason.PORT_LOST)  # the other end hung up
+        return data or b""
+
+    def write(self, data: bytes) -> NoReturn:
+        """There is no way to write. A driver that tries is wrong, and the bridge ends."""
+        raise PermissionError(errno.EBADF, f"{len(data)} bytes for a port that is open for reading only")
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        if self._fd is None:
+            raise PortLost(LinkReason.PORT_LOST)
+        return self._fd
+
+    def close(self) -> None:
+        """Closes at once."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def _make_raw(fd: int, baud: int) -> None:
+    speed = getattr(termios, f"B{baud}")
+    *_, characters = termios.tcgetattr(fd)
+    characters[termios.VMIN], characters[termios.VTIME] = 1, 0
+    control = termios.CS8 | termios.CREAD | termios.CLOCAL
+    termios.tcsetattr(fd, termios.TCSANOW, [termios.IGNBRK, 0, control, 0, speed, speed, characters])
+    termios.tcflush(fd, termios.TCIFLUSH)
+
+
+_READ_BYTES: Final = 4096
 
 
 class Backoff:

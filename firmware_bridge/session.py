@@ -24,17 +24,17 @@ What always holds:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from firmware_bridge.delivery import Delivery, Verdict
-from firmware_bridge.frame import Decoder, Frame, FrameFlag
+from firmware_bridge.driver import Action, ClosePort, Persist, Send
+from firmware_bridge.frame import Frame, FrameFlag
 from firmware_bridge.frame import encode as encode_frame
-from firmware_bridge.link import EventKey, LinkCounters, LinkReason, LinkState, LinkStatus, ReceivedEvent
+from firmware_bridge.link import EventKey, LinkCounters, LinkReason, LinkState, LinkStatus, Mode, ReceivedEvent
+from firmware_bridge.live import Live
 from firmware_bridge.messages import (
-    EVENTS,
     PROTOCOL,
-    TO_HOST,
     TYPE_OF,
     Event,
     Exposure,
@@ -43,20 +43,18 @@ from firmware_bridge.messages import (
     Heartbeat,
     Hello,
     HelloAck,
-    Level,
     Message,
-    MessageError,
     ReplayReq,
     StateChange,
     TimeReq,
     TimeRsp,
-    UnitState,
-    UnknownMessage,
-    decode,
     encode,
 )
+from firmware_bridge.reading import Line, believed
 from firmware_bridge.states import TABLE, Do, Input, State
 from firmware_bridge.timemap import TimeKeeper, TimeMap
+
+__all__ = ["DEGRADED_AFTER_NS", "DOWN_AFTER_NS", "LINK_OF", "Action", "ClosePort", "Persist", "Send", "Session"]
 
 _MS: Final = 1_000_000
 DEGRADED_AFTER_NS: Final = 2_500 * _MS
@@ -69,8 +67,6 @@ _CLOCK_GRACE_NS: Final = 1_000 * _MS
 """So long after meeting a unit its events may wait for its time: it sends them again."""
 _NO_SESSION: Final = 0
 _COUNTED: Final = (
-    "bad_message",
-    "unknown_message",
     "foreign_session",
     "events_new",
     "events_repeated",
@@ -78,39 +74,16 @@ _COUNTED: Final = (
     "replays_asked",
     "sessions",
     "ports_opened",
+    "gaps",
 )
 _BOOTS_REMEMBERED: Final = 4
 _TALKING: Final = (State.UP, State.DEGRADED)
-_LINK: Final = {
+LINK_OF: Final = {
     State.CLOSED: LinkState.DOWN,
     State.GREETING: LinkState.DOWN,
     State.UP: LinkState.UP,
     State.DEGRADED: LinkState.DEGRADED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Write these bytes to the port."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Persist:
-    """Make this event durable, then call `event_persisted`; or `event_refused`."""
-
-    event: ReceivedEvent
-
-
-@dataclass(frozen=True, slots=True)
-class ClosePort:
-    """Close the port and open it again."""
-
-    reason: LinkReason
-
-
-Action = Send | Persist | ClosePort
 
 
 class _Given(NamedTuple):
@@ -129,8 +102,10 @@ class _Unit:
     delivery: Delivery
     time: TimeKeeper
     met_ns: int
-    state: UnitState | None = None
-    interlock_closed: bool | None = None
+    live: Live = field(default_factory=Live)
+    tick: int = 0
+    gap: int = 0
+    """The last hole that was counted."""
 
     @property
     def session(self) -> int:
@@ -138,17 +113,17 @@ class _Unit:
 
 
 class Session:
-    """The link to one port. All times are CLOCK_BOOTTIME nanoseconds, given by the owner."""
+    """The link to one port, a `Driver`. `expected_id` is the unit that belongs there; another one is named as such."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected_id: str | None = None) -> None:
+        self._expected_id = expected_id
         self._state = State.CLOSED
         self._reason = LinkReason.PORT_ABSENT
-        self._decoder = Decoder()
+        self._line = Line()
         self._unit: _Unit | None = None
         self._earlier_times: dict[int, TimeMap] = {}
         self._counts: dict[str, int] = dict.fromkeys(_COUNTED, 0)
         self._heard_ns = 0
-        self._heartbeat_ns: int | None = None
         self._asked_ns = -_ASK_EVERY_NS
         self._replay_asked_ns = -_REPLAY_AGAIN_NS
         self._sent = 0
@@ -168,7 +143,7 @@ class Session:
 
     def port_opened(self, now_ns: int) -> list[Action]:
         """The port is open."""
-        self._decoder.reset()
+        self._line.reset()
         self._heard_ns = now_ns
         self._counts["ports_opened"] += 1
         return self._step(Input.OPENED, _Given(now_ns))
@@ -182,7 +157,7 @@ class Session:
     def feed(self, data: bytes, now_ns: int) -> list[Action]:
         """Bytes came from the port at `now_ns`."""
         actions: list[Action] = []
-        for frame in self._decoder.feed(data):
+        for frame in self._line.feed(data):
             if self._state is State.CLOSED:
                 break
             self._heard_ns = now_ns
@@ -220,32 +195,39 @@ class Session:
         """Where the session is."""
         return self._state
 
+    @property
+    def up(self) -> bool:
+        """Whether the unit is heard."""
+        return self._state is State.UP
+
     def status(self) -> LinkStatus:
         """The link now."""
-        unit, seen = self._unit, self._decoder.counters
-        reason = self._reason
-        if self._state is State.UP:
-            reason = LinkReason.NONE if self._durable else LinkReason.NOT_DURABLE
+        unit = self._unit
+        hello = unit.hello if unit else None
         return LinkStatus(
-            link=_LINK[self._state],
-            reason=reason,
-            device_id=unit.hello.device_id if unit else None,
-            boot_id=unit.hello.boot_id if unit else None,
-            firmware=unit.hello.firmware if unit else None,
-            capabilities=unit.hello.capabilities if unit else (),
-            unit_state=unit.state if unit else None,
-            interlock_closed=unit.interlock_closed if unit else None,
-            last_heartbeat_ns=self._heartbeat_ns,
+            link=LINK_OF[self._state],
+            reason=self._why(),
+            device_id=hello.device_id if hello else None,
+            boot_id=hello.boot_id if hello else None,
+            firmware=hello.firmware if hello else None,
+            capabilities=hello.capabilities if hello else (),
             round_trip_ns=unit.time.map.best_round_trip_ns if unit else None,
             counters=LinkCounters(
-                frames_good=seen.good,
-                bad_cobs=seen.bad_cobs,
-                bad_crc=seen.bad_crc,
-                bad_header=seen.bad_header,
-                overlong=seen.overlong,
-                **self._counts,
+                reconnects=max(0, self._counts["ports_opened"] - 1), **self._line.line_counts(), **self._counts
             ),
+            mode=Mode.SESSION,
+            expected_device_id=self._expected_id,
+            **(unit.live if unit else Live()).facts(),
         )
+
+    def _why(self) -> LinkReason:
+        if self._state is not State.UP:
+            return self._reason
+        if not self._durable:
+            return LinkReason.NOT_DURABLE
+        assert self._unit is not None
+        other = self._expected_id not in (None, self._unit.hello.device_id)
+        return LinkReason.OTHER_UNIT if other else LinkReason.NONE
 
     # -- the table's actions -----------------------------------------------------------------------------------
 
@@ -293,13 +275,7 @@ class Session:
             case StateChange() | Exposure() | Fault():
                 return self._event(unit, frame, message, now_ns)
             case Heartbeat():
-                unit.state, unit.interlock_closed = message.state, message.interlock_closed
-                self._heartbeat_ns = now_ns
-                if message.evt_oldest > message.evt_newest + 1:
-                    self._counts["bad_message"] += 1
-                    return []
-                self._counts["events_lost"] += unit.delivery.released(message.evt_oldest)
-                return self._ask_replay(unit, message.evt_newest, now_ns)
+                return self._heartbeat(unit, message, now_ns)
             case TimeRsp():
                 unit.time.answered(message, now_ns)
         return []
@@ -311,37 +287,38 @@ class Session:
         return self._acts[do](given)
 
     def _frame(self, frame: Frame, now_ns: int) -> list[Action]:
-        message = self._read(frame)
+        message = self._line.read(frame)
         if isinstance(message, Hello):
             if not _plausible(message, frame.session):
-                self._counts["bad_message"] += 1
+                self._line.counts["implausible"] += 1
                 return []
             spoken = message.proto_min <= PROTOCOL <= message.proto_max
             return self._step(Input.HELLO if spoken else Input.REFUSED, _Given(now_ns, frame, message))
         ours = self._unit is not None and frame.session == self._unit.session
         return self._step(Input.FRAME if ours else Input.FOREIGN, _Given(now_ns, frame, message))
 
-    def _read(self, frame: Frame) -> Any:
-        """The frame's message; for an event that can't be read, a Fault that says so; else None."""
-        try:
-            return decode(frame.type, frame.payload, known=TO_HOST)
-        except MessageError as error:
-            self._counts["unknown_message" if isinstance(error, UnknownMessage) else "bad_message"] += 1
-            if frame.type not in EVENTS and not frame.flags & FrameFlag.ACK_WANTED:
-                return None
-            text = f"event of type {frame.type:#04x} can't be read: {error}"
-            return Fault(0, FaultCode.UNREADABLE_EVENT, Level.ERROR, active=True, text=_printable(text, 120))
-
     def _meet(self, hello: Hello, now_ns: int) -> _Unit:
         self._counts["sessions"] += 1
+        live = Live()
         if self._unit is not None and self._unit.hello.device_id == hello.device_id:
+            live.last_exposure = self._unit.live.last_exposure  # the exposure before a reset is still the last
             self._earlier_times[self._unit.hello.boot_id] = self._unit.time.map
             while len(self._earlier_times) > _BOOTS_REMEMBERED:
                 del self._earlier_times[next(iter(self._earlier_times))]
         else:
             self._earlier_times.clear()
-        self._heartbeat_ns = None
-        return _Unit(hello, Delivery(hello.evt_oldest), TimeKeeper(hello.tick_hz), now_ns)
+        return _Unit(hello, Delivery(hello.evt_oldest), TimeKeeper(hello.tick_hz), now_ns, live)
+
+    def _heartbeat(self, unit: _Unit, beat: Heartbeat, now_ns: int) -> list[Action]:
+        if beat.evt_oldest > beat.evt_newest + 1:
+            self._line.counts["implausible"] += 1
+            return []
+        if beat.tick < unit.tick:  # in one boot time does not run backwards; an old frame, or a reset without a name
+            self._line.counts["implausible"] += 1
+        unit.tick = max(unit.tick, beat.tick)
+        unit.live.heard(beat, now_ns)
+        self._counts["events_lost"] += unit.delivery.released(beat.evt_oldest)
+        return self._ask_replay(unit, beat.evt_newest, now_ns)
 
     def _event(self, unit: _Unit, frame: Frame, message: Event, now_ns: int) -> list[Action]:
         boot_id = message.boot_id or unit.hello.boot_id
@@ -354,20 +331,23 @@ class Session:
         self._counts["events_new"] += 1
         earlier = boot_id != unit.hello.boot_id
         replayed = earlier or bool(frame.flags & FrameFlag.REPLAY)
-        if isinstance(message, StateChange) and not replayed:
-            unit.state = message.new
         readable = not isinstance(message, Fault) or message.code is not FaultCode.UNREADABLE_EVENT
         times = self._earlier_times.get(boot_id) if earlier else unit.time.map
         moment_ns = times.host_ns(message.tick) if times and readable else None
+        told = believed(message, moment_ns, now_ns, unit.hello.tick_hz)
+        if told is not message:
+            self._line.counts["implausible"] += 1
+            moment_ns = None
         event = ReceivedEvent(
             key=EventKey(unit.hello.device_id, boot_id, frame.seq),
-            message=message,
+            message=told,
             device_tick=message.tick,
             host_monotonic_ns=now_ns if moment_ns is None else moment_ns,
             mapped=moment_ns is not None,
             replayed=replayed,
             payload=frame.payload,
         )
+        unit.live.happened(event)
         return [Persist(event), *self._ask_replay(unit, frame.seq, now_ns)]
 
     def _ask(self, now_ns: int) -> list[Action]:
@@ -377,6 +357,9 @@ class Session:
 
     def _ask_replay(self, unit: _Unit, newest: int, now_ns: int) -> list[Action]:
         first = unit.delivery.first_missing(newest)
+        if first is not None and first != unit.gap:
+            unit.gap = first
+            self._counts["gaps"] += 1
         if first is None or now_ns - self._replay_asked_ns < _REPLAY_AGAIN_NS:
             return []
         self._replay_asked_ns = now_ns
@@ -393,7 +376,3 @@ class Session:
 def _plausible(hello: Hello, session: int) -> bool:
     named = hello.boot_id & 0xFFFF
     return named == session and named != _NO_SESSION and hello.evt_oldest <= hello.evt_newest + 1
-
-
-def _printable(text: str, limit: int) -> str:
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:limit]

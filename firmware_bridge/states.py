@@ -1,4 +1,7 @@
-"""The life of a session as one table: what each input does in each state, and the state after it."""
+"""The life of a session as one table, and that of a listener as another: what each input does in each state.
+
+`SENDS` names what puts bytes on the line. What always holds: no line of `LISTENING` has any of them.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +60,14 @@ class Do(Enum):
     """Note that the unit is silent."""
     GIVE_UP = auto()
     """Have the port closed and opened again."""
+    MEET = auto()
+    """Note who is speaking, and say nothing."""
+    OVERHEAR = auto()
+    """Take the message in, and confirm nothing."""
+
+
+SENDS: Final = frozenset({Do.GREET, Do.WELCOME, Do.LISTEN, Do.FOREIGN})
+"""What a listener may not do."""
 
 
 # fmt: off
@@ -95,4 +106,40 @@ TABLE: Final[dict[tuple[State, Input], tuple[Do, State]]] = {
     (State.DEGRADED, Input.SILENT):  (Do.GIVE_UP,     State.CLOSED),
 }
 """Complete: a test walks it."""
+
+LISTENING: Final[dict[tuple[State, Input], tuple[Do, State]]] = {
+    (State.CLOSED,   Input.OPENED):  (Do.NOTHING,     State.GREETING),
+    (State.CLOSED,   Input.LOST):    (Do.NOTHING,     State.CLOSED),
+    (State.CLOSED,   Input.HELLO):   (Do.NOTHING,     State.CLOSED),
+    (State.CLOSED,   Input.REFUSED): (Do.NOTHING,     State.CLOSED),
+    (State.CLOSED,   Input.FRAME):   (Do.NOTHING,     State.CLOSED),
+    (State.CLOSED,   Input.FOREIGN): (Do.NOTHING,     State.CLOSED),
+    (State.CLOSED,   Input.LATE):    (Do.NOTHING,     State.CLOSED),
+    (State.CLOSED,   Input.SILENT):  (Do.NOTHING,     State.CLOSED),
+    (State.GREETING, Input.OPENED):  (Do.NOTHING,     State.GREETING),
+    (State.GREETING, Input.LOST):    (Do.NOTHING,     State.CLOSED),
+    (State.GREETING, Input.HELLO):   (Do.MEET,        State.UP),
+    (State.GREETING, Input.REFUSED): (Do.REFUSE,      State.GREETING),
+    (State.GREETING, Input.FRAME):   (Do.OVERHEAR,    State.UP),
+    (State.GREETING, Input.FOREIGN): (Do.OVERHEAR,    State.UP),
+    (State.GREETING, Input.LATE):    (Do.NOTHING,     State.GREETING),
+    (State.GREETING, Input.SILENT):  (Do.GIVE_UP,     State.CLOSED),
+    (State.UP,       Input.OPENED):  (Do.NOTHING,     State.GREETING),
+    (State.UP,       Input.LOST):    (Do.NOTHING,     State.CLOSED),
+    (State.UP,       Input.HELLO):   (Do.MEET,        State.UP),
+    (State.UP,       Input.REFUSED): (Do.REFUSE,      State.GREETING),
+    (State.UP,       Input.FRAME):   (Do.OVERHEAR,    State.UP),
+    (State.UP,       Input.FOREIGN): (Do.OVERHEAR,    State.UP),
+    (State.UP,       Input.LATE):    (Do.FALL_SILENT, State.DEGRADED),
+    (State.UP,       Input.SILENT):  (Do.GIVE_UP,     State.CLOSED),
+    (State.DEGRADED, Input.OPENED):  (Do.NOTHING,     State.GREETING),
+    (State.DEGRADED, Input.LOST):    (Do.NOTHING,     State.CLOSED),
+    (State.DEGRADED, Input.HELLO):   (Do.MEET,        State.UP),
+    (State.DEGRADED, Input.REFUSED): (Do.REFUSE,      State.GREETING),
+    (State.DEGRADED, Input.FRAME):   (Do.OVERHEAR,    State.UP),
+    (State.DEGRADED, Input.FOREIGN): (Do.OVERHEAR,    State.UP),
+    (State.DEGRADED, Input.LATE):    (Do.NOTHING,     State.DEGRADED),
+    (State.DEGRADED, Input.SILENT):  (Do.GIVE_UP,     State.CLOSED),
+}
+"""Complete as well. A listener meets units in the middle of a session, so a foreign frame is simply heard."""
 # fmt: on

@@ -90,6 +90,39 @@ class TimeMap:
         return middle, median(sample.residual_ns for sample in few), 0.0
 
 
+class OneWayMap:
+    """The same for a listener, who can't ask: each frame that is sent at once says the ticks of its sending.
+
+    What is late is late by its delay, never early, so the least of many differences is the nearest to the truth. The
+    line's own time is taken off; what is left is a few milliseconds late.
+    """
+
+    def __init__(self, tick_hz: int) -> None:
+        self._tick_hz = tick_hz
+        self._samples: deque[tuple[int, int]] = deque(maxlen=_KEPT)
+
+    def add(self, *, tick: int, received_ns: int, line_ns: int) -> None:
+        """Takes in that a frame which says `tick` arrived; `line_ns` is how long its bytes took on the line."""
+        unit_ns = tick * _NS // self._tick_hz
+        self._samples.append((unit_ns, received_ns - line_ns - unit_ns))
+
+    def host_ns(self, tick: int) -> int | None:
+        """Our clock when the unit's counter showed `tick`, None before the first sample."""
+        if not self._samples:
+            return None
+        unit_ns = tick * _NS // self._tick_hz
+        half = len(self._samples) // 2
+        whole = list(self._samples)
+        late_ns, late = min(whole[half:], key=lambda sample: sample[1])
+        if half < _LINE_NEEDS:
+            return unit_ns + min(residual for _, residual in whole)
+        early_ns, early = min(whole[:half], key=lambda sample: sample[1])
+        slope = (late - early) / (late_ns - early_ns) if late_ns - early_ns >= _LINE_SPAN_NS else 0.0
+        if abs(slope) > MAX_DRIFT:
+            slope = 0.0
+        return unit_ns + late + round(slope * (unit_ns - late_ns))
+
+
 class TimeKeeper:
     """Asks one boot of a unit for its time, quickly at first, and keeps the map that its answers make."""
 

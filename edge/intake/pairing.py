@@ -25,19 +25,23 @@ ACTOR: Final = "intake"
 _PAST: Final = 30
 
 
-def pair(store: Store) -> int:
-    """Judges every image whose window is open. Returns how many verdicts changed."""
+def pair(store: Store, device_id: str | None = None) -> int:
+    """Judges every image whose window is open. Returns how many verdicts changed.
+
+    With `device_id` only the exposures of that unit are candidates: those of another one are kept apart.
+    """
     now = store.clock.now()
     since_ns = now.monotonic_ns - int(matching.WINDOW_S * 1e9)
     with store.read() as connection:
         open_images = images.to_match(connection, now.boot, since_ns)
-    return sum(_judge(store, image) for image in open_images)
+    return sum(_judge(store, image, device_id) for image in open_images)
 
 
-def _judge(store: Store, image: Image) -> bool:
+def _judge(store: Store, image: Image, device_id: str | None) -> bool:
     since_ns = image.received_ns - int(matching.WINDOW_S * 1e9)
     with store.transaction() as tx:
-        free = [_exposure_clue(e) for e in exposures.unclaimed(tx, image.received_boot, since_ns)]
+        unclaimed = exposures.unclaimed(tx, image.received_boot, since_ns)
+        free = [_exposure_clue(e) for e in unclaimed if device_id in {None, e.device_id}]
         verdict = matching.match(_image_clue(image), free, _offset(tx, image.received_boot))
         word: Match = "unmatched"
         exposure_id: int | None = None

@@ -27,6 +27,7 @@ What = Literal[
     "exposure",
     "unit-state",
     "unit-fault",
+    "unit-link",
     "parcel-queued",
     "parcel-sent",
     "parcel-confirmed",

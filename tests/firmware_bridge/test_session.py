@@ -207,7 +207,7 @@ def test_a_heartbeat_that_contradicts_itself_confirms_nothing() -> None:
     session.feed(wire(Heartbeat(9, UnitState.READY, True, 1000, 0, 0, 0)), START)
     assert handed_out(session.feed(wire(EXPOSURE, seq=1), START))[0].key.seq == 1
     counters = session.status().counters
-    assert (counters.events_lost, counters.bad_message) == (0, 1)
+    assert (counters.events_lost, counters.implausible) == (0, 1)
 
 
 def test_events_of_another_session_are_left_alone_until_the_unit_says_who_it_is() -> None:
@@ -269,7 +269,7 @@ def test_an_event_kept_over_a_reset_bears_its_own_boot_and_its_own_time() -> Non
     session = session_in(State.UP)
     hello = replace(HELLO, boot_id=BOOT + 1, evt_oldest=7, evt_newest=7, reset_cause=ResetCause.BROWN_OUT)
     meet(session, hello, START + 900 * MS)
-    kept = replace(EXPOSURE, tick_on=4_100_000, boot_id=BOOT)
+    kept = replace(EXPOSURE, tick_on=4_100_000, tick_off=4_140_000, boot_id=BOOT)
     (event,) = handed_out(session.feed(wire(kept, seq=7, boot=BOOT + 1, flags=3), START + 901 * MS))
     assert event.key == EventKey("XU-1", BOOT, 7)
     assert (event.mapped, event.host_monotonic_ns, event.replayed) == (True, START + 100 * MS, True)
@@ -312,7 +312,7 @@ def test_a_hello_that_contradicts_itself_is_ignored(hello: Hello, boot: int) -> 
     session = session_in(State.GREETING)
     assert session.feed(wire(hello, boot=boot), START) == []
     assert session.state is State.GREETING
-    assert session.status().counters.bad_message == 1
+    assert session.status().counters.implausible == 1
 
 
 def test_a_unit_of_another_protocol_is_named_as_such() -> None:
