@@ -127,13 +127,14 @@ class Analyser:
             mm = facts.mm_per_pixel
             if mm is None:
                 raise Refused("not-a-hand", "no scale can be told")
+        with run.step("distal"):
+            signs = [self._distal_signs(image, hand, mm) for hand in hands]
+            hands = tuple(anatomy.refined(hand, distal.places(ends)) for hand, ends in zip(hands, signs, strict=True))
         scale = Scale(image.shape[0], image.shape[1], mm)
         least = min(lesions.FLOOR, thresholds.possible) if all_scores else thresholds.possible
         views = [
             _without_the_other_s(v, hands) for v in (self._examine(image, h, scale, run, least=least) for h in hands)
         ]
-        with run.step("distal"):
-            signs = [self._distal_signs(image, hand, mm) for hand in hands]
         with run.step("measure"):
             return Findings(
                 source=source,
@@ -162,12 +163,10 @@ class Analyser:
                 ignored=tuple(turn.ignored(ignored) for view in views for ignored in view.ignored(scale)),
             )
 
-    def _distal_signs(
-        self, image: NDArray[np.float32], hand: SeenHand, mm: float
-    ) -> Mapping[int, distal.DistalSign] | None:
-        """What is said of the ends of a hand's digits; None in a release without the distal network."""
+    def _distal_signs(self, image: NDArray[np.float32], hand: SeenHand, mm: float) -> Mapping[int, distal.DistalSign]:
+        """What is said of the ends of a hand's digits; nothing in a release without the distal network."""
         look = self._engine.distal
-        return None if look is None else distal.signs(image, hand.keypoints, mm, look)
+        return {} if look is None else distal.signs(image, hand.keypoints, mm, look)
 
     def _examine(
         self, image: NDArray[np.float32], hand: SeenHand, scale: Scale, run: _Run, *, least: float

@@ -107,6 +107,14 @@ def side_of(keypoints: Mapping[str, Point]) -> Side:
     return "L" if sum(turns) > 0 else "R"
 
 
+def refined(hand: SeenHand, places: Mapping[str, Point]) -> SeenHand:
+    """The hand with joints and tips found better than by the anatomy network, its regions drawn along them."""
+    if not places:
+        return hand
+    keypoints = {**hand.keypoints, **places}
+    return replace(hand, keypoints=keypoints, region=hand.region.along(keypoints))
+
+
 def bone_scales(hand: SeenHand) -> NDArray[np.float64]:
     """Millimetres per pixel by each phalanx whose ends are visible: [n], sorted."""
     scales = [

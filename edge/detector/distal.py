@@ -206,6 +206,18 @@ def read(answer: Answer, index: int, cut: Cut, *, fine: bool = True) -> DistalSi
     )
 
 
+def places(found: Mapping[int, DistalSign]) -> dict[str, Point]:
+    """The keypoints that the network found again, by name: joints and tips."""
+    out: dict[str, Point] = {}
+    for digit, sign in found.items():
+        _, joint, tip = _CHAIN[digit]
+        if sign.joint is not None:
+            out[joint] = sign.joint
+        if sign.tip is not None:
+            out[tip] = sign.tip
+    return out
+
+
 def narrowing(spaces_mm: Mapping[str, float]) -> dict[str, int]:
     """Narrowing grades of the joints whose space was measured: `DIP2` to `DIP5` and `IP1`.
 

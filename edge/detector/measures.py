@@ -193,16 +193,14 @@ def lesion_type(bodies: Sequence[Body], mm: float) -> LesionType:
     return "amorphous" if filled < 0.8 else "stone"
 
 
-def hand(
-    seen: SeenHand, counted: Sequence[MeasuredBody], mm: float, signs: Mapping[int, DistalSign] | None = None
-) -> Hand:
+def hand(seen: SeenHand, counted: Sequence[MeasuredBody], mm: float, signs: Mapping[int, DistalSign]) -> Hand:
     """A hand with its regions, joints, tufts and index.
 
     Args:
         seen: the hand.
         counted: bodies at or above *possible*.
         mm: millimetres per pixel.
-        signs: what the distal network says of each digit; None in a release without it.
+        signs: what the distal network says of each digit; empty in a release without it.
     """
     burdens = regions(seen.region, counted, mm)
     return Hand(
@@ -210,23 +208,17 @@ def hand(
         bbox=seen.bbox,
         burden_index=math.fsum(region.burden for region in burdens.values()),
         regions=burdens,
-        joints=joints(seen.keypoints, signs or {}),
-        tufts=tufts(seen.keypoints, signs or {}),
+        joints=joints(seen.keypoints, signs),
+        tufts=tufts(seen.keypoints, signs),
     )
 
 
 def joints(points: Mapping[str, Point], signs: Mapping[int, DistalSign]) -> dict[str, Joint]:
-    """The joints that are seen; the last one of each digit where the distal network found it, with its space."""
-    last = {("IP1" if digit == 1 else f"DIP{digit}"): sign for digit, sign in signs.items()}
-    spaces = {name: sign.space_mm for name, sign in last.items() if sign.space_mm is not None}
+    """The joints that are seen; the last one of each digit with its space, where it could be measured."""
+    last = {("IP1" if digit == 1 else f"DIP{digit}"): sign.space_mm for digit, sign in signs.items()}
+    spaces = {name: mm for name, mm in last.items() if mm is not None}
     grades = narrowing(spaces)
-    out = {}
-    for name in JOINTS:
-        if name in points:
-            refined = last[name].joint if name in last else None
-            x, y = refined or points[name]
-            out[name] = Joint(x, y, spaces.get(name), grades.get(name))
-    return out
+    return {name: Joint(*points[name], spaces.get(name), grades.get(name)) for name in JOINTS if name in points}
 
 
 def tufts(points: Mapping[str, Point], signs: Mapping[int, DistalSign]) -> dict[str, Tuft]:
@@ -234,8 +226,7 @@ def tufts(points: Mapping[str, Point], signs: Mapping[int, DistalSign]) -> dict[
     out = {}
     for name in TUFTS:
         digit = int(name[-1])
-        sign = signs.get(digit)
-        at = (sign.tip if sign is not None else None) or points.get(f"TIP{digit}")
+        at, sign = points.get(f"TIP{digit}"), signs.get(digit)
         if at is not None:
             out[name] = Tuft(*at) if sign is None else Tuft(*at, sign.osteolysis_grade, sign.score)
     return out

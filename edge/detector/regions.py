@@ -8,7 +8,7 @@ begins, and what lies between joints that were not seen.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
@@ -56,12 +56,14 @@ class RegionMap:
         inside: float32, the probability that a cell belongs to this hand.
         crop: the part of the film that the network saw.
         mapping: from the crop to the network's input.
+        share: the network's, float32 [20, rows, columns]; what lies between joints that weren't seen comes from it.
     """
 
     labels: Labels
     inside: NDArray[np.float32]
     crop: BBox
     mapping: prepare.Mapping
+    share: Maps = field(repr=False)
 
     @property
     def cell_px(self) -> float:
@@ -96,7 +98,16 @@ class RegionMap:
         labels, inside = self.labels.copy(), self.inside.copy()
         labels[rows[foreign], columns[foreign]] = 0
         inside[rows[foreign], columns[foreign]] = 0
-        return RegionMap(labels, inside, self.crop, self.mapping)
+        return replace(self, labels=labels, inside=inside)
+
+    def along(self, keypoints: Mapping[str, Point]) -> RegionMap:
+        """The same cells, shared out among bones whose ends are known better now."""
+        labels = np.zeros_like(self.labels)
+        rows, columns = np.nonzero(self.labels)
+        if len(rows):
+            xs, ys = self.film_of(columns, rows)
+            labels[rows, columns] = _label(self.share[:, rows, columns], xs, ys, keypoints)
+        return replace(self, labels=labels)
 
     def over(self, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Labels:
         """The labels at all crossings of columns at `xs` and rows at `ys` of the film: [len(ys), len(xs)]."""
@@ -125,12 +136,8 @@ def region_map(
     labels = np.zeros(tissue.shape, dtype=np.uint8)
     near = ndimage.binary_dilation(tissue, iterations=2)  # not the other hand that a crop may hold
     inside = np.where(near, 1 - probability[0], 0).astype(np.float32)
-    empty = RegionMap(labels, inside, crop, mapping)
-    rows, columns = np.nonzero(tissue)
-    if len(rows):
-        xs, ys = empty.film_of(columns, rows)
-        labels[rows, columns] = _label(probability[1:, rows, columns], xs, ys, keypoints)
-    return empty
+    labels[tissue] = 1  # which one comes next
+    return RegionMap(labels, inside, crop, mapping, probability[1:]).along(keypoints)
 
 
 def away_px(keypoints: Mapping[str, Point], xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,7 +18,13 @@ from edge.errors import Refused
 from edge.types import Point
 
 LIMITS = Thresholds(possible=0.4, definite=0.8, hand_confidence=0.3)
-EMPTY = RegionMap(np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.float32), (0, 0, 7, 7), prepare.Mapping(1.0))
+EMPTY = RegionMap(
+    np.zeros((4, 4), np.uint8),
+    np.zeros((4, 4), np.float32),
+    (0, 0, 7, 7),
+    prepare.Mapping(1.0),
+    np.zeros((20, 4, 4), np.float32),
+)
 
 
 def keypoints(*, px_per_mm: float = 5.0, turn_deg: float = 0.0, mirrored: bool = False) -> dict[str, Point]:

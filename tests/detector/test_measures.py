@@ -40,7 +40,7 @@ def two_regions() -> RegionMap:
     labels[:40, :], labels[40:, :] = 1 + REGIONS.index("DP2"), 1 + REGIONS.index("PP3")
     labels[:, 100:] = 0
     inside = (labels > 0).astype(np.float32)
-    return RegionMap(labels, inside, (0, 0, 599, 799), prepare.Mapping(0.4))
+    return RegionMap(labels, inside, (0, 0, 599, 799), prepare.Mapping(0.4), np.zeros((20, *labels.shape), np.float32))
 
 
 def greys(lesion: float, around: float = 0.3) -> tuple[Body, Greys]:

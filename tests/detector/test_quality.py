@@ -19,6 +19,8 @@ TIPS: dict[str, Point] = {f"TIP{d}": (100.0 * d, 50.0) for d in DIGITS}
 DP3 = 1 + REGIONS.index("DP3")
 MC2 = 1 + REGIONS.index("MC2")
 
+SHARE = np.zeros((20, 80, 60), np.float32)
+
 
 def image() -> NDArray[np.float32]:
     return np.random.default_rng(3).uniform(0.2, 0.9, (800, 600)).astype(np.float32)
@@ -29,7 +31,7 @@ def hand(labels: NDArray[np.uint8] | None = None, *, side: Side = "L", points: d
     if labels is None:
         labels = np.zeros((80, 60), np.uint8)
         labels[10:70, 10:50] = MC2
-    region = RegionMap(labels, (labels > 0).astype(np.float32), (0, 0, 599, 799), prepare.Mapping(0.2))
+    region = RegionMap(labels, (labels > 0).astype(np.float32), (0, 0, 599, 799), prepare.Mapping(0.2), SHARE)
     return SeenHand(side, (0, 0, 10, 10), points, 0.6, region)
 
 
