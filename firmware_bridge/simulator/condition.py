@@ -14,7 +14,7 @@ STANDARD: Final = Technique(kv=50.0, ma=100.0, ms=40.0)
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The unit now. `pulse_kv` and `pulse_ms` are of the last pulse, or of the one under way so far; 0 from prep on."""
+    """The unit now. `exposed_kv` and `exposed_ms` are of the last exposure, or of what the one under way has had."""
 
     state: UnitState
     interlock_closed: bool = True
@@ -22,8 +22,8 @@ class Condition:
     able: bool = True
     """Nothing but a pressed switch is missing: not hot, rested, charged, interlock closed."""
     technique: Technique = STANDARD
-    pulse_kv: float = 0.0
-    pulse_ms: float = 0.0
+    exposed_kv: float = 0.0
+    exposed_ms: float = 0.0
     heat_percent: float = 0.0
     hot: bool = False
     battery_percent: float = 100.0

@@ -176,6 +176,9 @@ class Endpoint:
             evt_newest=self._ring.newest,
             rx_bad=bad.bad_cobs + bad.bad_crc + bad.bad_header + bad.overlong + self._unknown,
             tx_drop=0,
+            anode_heat_percent=min(round(condition.heat_percent), 200),
+            battery_percent=round(condition.battery_percent),
+            battery_charging=condition.charging,
         )
 
     def _frame(self, message: Message, flags: int = 0, seq: int | None = None) -> bytes:

@@ -178,8 +178,8 @@ def pmx_dialect(last_kv_per_count: float = pmx.LAST_KV_PER_COUNT_BY_FULL_SCALE) 
                 1,
             ),
             53: lambda _: (1,),
-            60: lambda now: (_counts(now.pulse_kv, last_kv_per_count * MAX_COUNT),),
-            65: lambda now: (0 if now.xray_on else round(now.pulse_ms),),
+            60: lambda now: (_counts(now.exposed_kv, last_kv_per_count * MAX_COUNT),),
+            65: lambda now: (0 if now.xray_on else round(now.exposed_ms),),
             78: lambda now: (1, int(now.heat_percent < 90)),
             84: lambda _: (0,) * 13,
         },
@@ -217,7 +217,7 @@ def xrv_dialect(full_kv: int = 160, full_ma: int = 30) -> Dialect:
         return _bits(fault, told)
 
     def monitor_kv(now: Condition) -> int:
-        return _counts(now.pulse_kv if now.xray_on else 0, full_kv * xrv.MONITOR_OVER_RANGE)
+        return _counts(now.exposed_kv if now.xray_on else 0, full_kv * xrv.MONITOR_OVER_RANGE)
 
     def monitor_ma(now: Condition) -> int:
         return _counts(now.technique.ma if now.xray_on else 0, full_ma * xrv.MONITOR_OVER_RANGE)

@@ -3,18 +3,18 @@
 Rules without I/O: the owner gives bytes and the time, and takes frames. `speed` shortens everything a person would
 wait for; an exposure itself always lasts as long as its technique says, because its ticks must agree with its record.
 
-With automatic exposure control an exposure is two pulses in one EXPOSING: a short one, which ends with `EndCode.AEC`,
-and the main one. Each is recorded.
+With automatic exposure control an exposure is two pulses in one EXPOSING, a short one and the main one, and one record:
+its ticks span both, its time and charge are their sums.
 
-What always holds: a pulse that emitted is recorded, however it ended; the tube never emits while the unit is hot, out
-of duty, out of charge, or its interlock is open.
+What always holds: an exposure that emitted is recorded once, however it ended; the tube never emits while the unit is
+hot, out of duty, out of charge, or its interlock is open.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, Literal
 
@@ -76,12 +76,21 @@ class Happened:
 
 @dataclass(slots=True)
 class _Press:
-    """A pressed switch and what is left of its pulses: each one's length, and how it ends."""
+    """A pressed switch, what is left of its pulses, and what was emitted by it: milliseconds, and when it began."""
 
     technique: Technique
     let_go: LetGo
     hold_s: float
-    pulses: list[tuple[float, EndCode]]
+    to_come_ms: list[float]
+    emitted_ms: list[float] = field(default_factory=list)
+    began_ns: int = 0
+
+    @property
+    def end(self) -> EndCode:
+        """How it ends when nothing comes between."""
+        if self.let_go == "exposing":
+            return EndCode.RELEASED_EARLY
+        return EndCode.AEC if self.technique.pre_ms else EndCode.NORMAL
 
 
 def new_boot_id() -> int:
@@ -119,7 +128,7 @@ class Unit:
         self._press: _Press | None = None
         self._technique = STANDARD
         self._xray_on_ns: int | None = None
-        self._pulse_ms = self._pulse_kv = self._xray_s = 0.0
+        self._exposed_ms = self._exposed_kv = self._xray_s = 0.0
         self._next_ns = self._stuck_until_ns = 0
         self._faults: set[FaultCode] = set()
         self._charge_said, self._hot_said = Charge.GOOD, False
@@ -166,8 +175,8 @@ class Unit:
             xray_on=emitting,
             able=self.why_not(self._technique, now_ns) in (None, Refusal.BUSY),
             technique=self._technique,
-            pulse_kv=self._technique.kv if emitting else self._pulse_kv,
-            pulse_ms=(now_ns - self._xray_on_ns) / 1e6 if self._xray_on_ns is not None else self._pulse_ms,
+            exposed_kv=self._technique.kv if emitting else self._exposed_kv,
+            exposed_ms=self._exposed_ms,
             heat_percent=self._tube.heat(now_ns) * 100,
             hot=self._tube.hot,
             battery_percent=self._battery.percent(now_ns),
@@ -198,10 +207,10 @@ class Unit:
         """
         if self.why_not(technique, now_ns) is not None:
             return False
-        pre = [(technique.pre_ms, EndCode.AEC)] if technique.pre_ms else []
+        pre = [technique.pre_ms] if technique.pre_ms else []
         self._technique = technique
-        self._press = _Press(technique, let_go, hold_s, [*pre, (technique.ms, EndCode.NORMAL)])
-        self._pulse_kv = self._pulse_ms = 0.0
+        self._press = _Press(technique, let_go, hold_s, [*pre, technique.ms])
+        self._exposed_kv = self._exposed_ms = 0.0
         self._enter(UnitState.PREP, now_ns)
         return True
 
@@ -211,9 +220,11 @@ class Unit:
         self._record(Fault(self._speaker.tick(now_ns), code, level, active=active, text=text))
 
     def reset(self, cause: ResetCause, now_ns: int) -> None:
-        """The controller starts again. A pulse under way is cut short and recorded first."""
+        """The controller starts again. An exposure under way is cut short and recorded first."""
         if self._xray_on_ns is not None:
-            self._pulse_end(now_ns, EndCode.POWER_LOST)
+            self._pulse_end(now_ns)
+        if self._state is UnitState.EXPOSING:
+            self._exposed(now_ns, EndCode.POWER_LOST)
         self._press = None
         self._answers.clear()
         self._stuck_until_ns = 0
@@ -279,12 +290,11 @@ class Unit:
                 self._pulse_begin(at_ns)
             case UnitState.EXPOSING:
                 assert press is not None
-                _, end = press.pulses.pop(0)
-                released = press.let_go == "exposing"
-                self._pulse_end(at_ns, EndCode.RELEASED_EARLY if released else end)
-                if press.pulses and not released:
+                self._pulse_end(at_ns)
+                if press.to_come_ms and press.let_go != "exposing":
                     self._next_ns = at_ns + round(press.technique.gap_ms * 1e6)
                 else:
+                    self._exposed(at_ns, press.end)
                     self._enter(UnitState.WAIT_RELEASE, at_ns)
             case UnitState.PREP if press is not None and press.let_go == "prep":
                 self._enter(UnitState.STANDBY, at_ns)
@@ -314,31 +324,42 @@ class Unit:
             self._press, self._next_ns = None, 0
 
     def _pulse_begin(self, now_ns: int) -> None:
-        assert self._press is not None
+        press = self._press
+        assert press is not None
         self._xray_on_ns = now_ns
-        whole_ms = self._press.pulses[0][0]
-        self._next_ns = now_ns + round((whole_ms / 2 if self._press.let_go == "exposing" else whole_ms) * 1e6)
+        press.began_ns = press.began_ns or now_ns
+        whole_ms = press.to_come_ms.pop(0)
+        self._next_ns = now_ns + round((whole_ms / 2 if press.let_go == "exposing" else whole_ms) * 1e6)
 
-    def _pulse_end(self, now_ns: int, end: EndCode) -> None:
-        began_ns, technique = self._xray_on_ns, self._technique
+    def _pulse_end(self, now_ns: int) -> None:
+        began_ns, press, technique = self._xray_on_ns, self._press, self._technique
         assert began_ns is not None
+        assert press is not None
         self._xray_on_ns = None
         lasted_ms = (now_ns - began_ns) / 1e6
         joules = technique.kv * technique.ma * lasted_ms / 1000
-        self._pulse_kv, self._pulse_ms = technique.kv, lasted_ms
+        press.emitted_ms.append(lasted_ms)
+        self._exposed_kv, self._exposed_ms = technique.kv, sum(press.emitted_ms)
         self._xray_s += lasted_ms / 1000
         self._tube.emitted(joules, lasted_ms / 1000, now_ns)
         self._battery.spend(joules, now_ns)
+
+    def _exposed(self, now_ns: int, end: EndCode) -> None:
+        """Records an exposure whose last pulse is over."""
+        press = self._press
+        assert press is not None
+        ms, pulses = sum(press.emitted_ms), len(press.emitted_ms)
         self._record(
             Exposure(
-                tick_on=self._speaker.tick(began_ns),
+                tick_on=self._speaker.tick(press.began_ns),
                 tick_off=self._speaker.tick(now_ns),
-                kvp=technique.kv,
-                tube_current_ma=technique.ma,
-                exposure_time_ms=round(lasted_ms, 2),
-                exposure_mas=round(technique.ma * lasted_ms / 1000, 3),
+                kvp=press.technique.kv,
+                tube_current_ma=press.technique.ma,
+                exposure_time_ms=round(ms, 2),
+                exposure_mas=round(press.technique.ma * ms / 1000, 3),
                 end_code=end,
                 source=ExposureSource.GENERATOR,
+                pulses=pulses if pulses > 1 else None,
             )
         )
 

@@ -17,8 +17,10 @@ from tests.firmware_bridge.test_spellman_frame import PUBLISHED
 
 MS = 1_000_000
 IDLE = Condition(UnitState.STANDBY)
-ON = Condition(UnitState.EXPOSING, xray_on=True, technique=Technique(50.0, 20.0, 40.0), pulse_kv=50.0, pulse_ms=12.0)
-HELD = Condition(UnitState.STANDBY, technique=Technique(50.0, 100.0, 40.0), pulse_kv=48.5, pulse_ms=39.6)
+ON = Condition(
+    UnitState.EXPOSING, xray_on=True, technique=Technique(50.0, 20.0, 40.0), exposed_kv=50.0, exposed_ms=12.0
+)
+HELD = Condition(UnitState.STANDBY, technique=Technique(50.0, 100.0, 40.0), exposed_kv=48.5, exposed_ms=39.6)
 CONDITIONS = [IDLE, ON, HELD, Condition(UnitState.PREP), Condition(UnitState.READY, faults=frozenset(FaultCode))]
 SCALES = pmx.Scales(pmx.LAST_KV_PER_COUNT_BY_FULL_SCALE)
 FULL = xrv.FullScale(160, 30, bipolar=False)

@@ -8,7 +8,6 @@ import pytest
 
 from firmware_bridge.messages import EndCode, Exposure, Fault, FaultCode, Level, ResetCause, StateChange, UnitState
 from firmware_bridge.simulator.battery import CAPACITY_J, Battery, Charge
-from firmware_bridge.simulator.detector import merged
 from firmware_bridge.simulator.models import MODELS, PMX, PORTABLE, Model, Technique
 from firmware_bridge.simulator.tube import Tube
 from firmware_bridge.simulator.unit import Happened, Refusal, Unit
@@ -229,26 +228,28 @@ def test_a_hand_that_hesitates_is_waited_for_and_one_that_never_decides_is_not()
     assert room.unit.state is UnitState.STANDBY
 
 
-def test_automatic_exposure_control_takes_two_pulses_in_one_exposure() -> None:
+def test_automatic_exposure_control_takes_two_pulses_and_records_them_as_one_exposure() -> None:
     room = Room()
     room.press(Technique(kv=50, ma=100, ms=40, pre_ms=5, gap_ms=25))
     room.wait(5)
-    pre, main = room.exposures
-    assert [(one.exposure_time_ms, one.end_code) for one in (pre, main)] == [(5.0, EndCode.AEC), (40.0, EndCode.NORMAL)]
-    assert main.tick_on - pre.tick_off == 25_000
+    (exposure,) = room.exposures
+    assert (exposure.exposure_time_ms, exposure.exposure_mas, exposure.pulses) == (45.0, 4.5, 2)
+    assert exposure.tick_off - exposure.tick_on == 70_000
+    assert exposure.end_code is EndCode.AEC
     assert room.states.count(UnitState.EXPOSING) == 1
-    image = merged([pre, main])
-    assert (image.exposure_time_ms, image.exposure_mas, image.tube_current_ma) == (45.0, 4.5, 100.0)
-    assert (image.tick_on, image.tick_off) == (pre.tick_on, main.tick_off)
 
 
-def test_power_lost_between_two_pulses_leaves_the_first_on_record() -> None:
+@pytest.mark.parametrize(("after_s", "ms", "pulses"), [(1.6, 5.0, None), (2.015, 20.0, 2)])
+def test_power_lost_in_the_midst_of_two_pulses_leaves_what_was_emitted_on_record(
+    after_s: float, ms: float, pulses: int | None
+) -> None:
     room = Room()
-    room.press(Technique(kv=50, ma=100, ms=40, pre_ms=5, gap_ms=500))
-    room.wait(1.7)
+    room.press(Technique(kv=50, ma=100, ms=40, pre_ms=5, gap_ms=495))
+    room.wait(after_s)
     room.unit.reset(ResetCause.BROWN_OUT, room.now_ns)
     room.wait(5)
-    assert [one.end_code for one in room.exposures] == [EndCode.AEC]
+    (exposure,) = room.exposures
+    assert (exposure.exposure_time_ms, exposure.pulses, exposure.end_code) == (ms, pulses, EndCode.POWER_LOST)
 
 
 @pytest.mark.parametrize("when_s", [0.1, 1.6, 5.0])
