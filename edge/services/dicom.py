@@ -1,4 +1,4 @@
-"""`calcedge-dicom`: images in (DICOM, watched folder), paired with exposures; results out."""
+"""`calcedge-dicom`: images in (DICOM, watched folder), paired with exposures and orders; results out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from edge.intake.folder import WatchedFolder
 from edge.intake.pairing import pair
 from edge.intake.receive import Reception
 from edge.intake.scp import StoreScp
+from edge.orders.linking import link
+from edge.orders.teller import Teller
+from edge.orders.worklist import WorklistReader
 from edge.outbox.archive import Archive
 from edge.outbox.destination import Destination
 from edge.outbox.dicomweb import DicomWeb
@@ -47,7 +50,12 @@ def body(context: Context) -> None:
         watch = store.database.watch()
         stack.callback(watch.close)
         scp = stack.enter_context(StoreScp(config.dicom, reception, store.objects, tls=config.tls, notices=ledger))
-        threads = [threading.Thread(target=d.run, args=(context.stop,), name=f"drain-{n}") for n, d in drains.items()]
+        reader = WorklistReader(store, config.worklist, config.tls) if config.worklist else None
+        teller = Teller(store, config.mpps, config.tls) if config.mpps else None
+        work = {f"drain-{name}": drain.run for name, drain in drains.items()}
+        work |= {"worklist": reader.run} if reader else {}
+        work |= {"mpps": teller.run} if teller else {}
+        threads = [threading.Thread(target=run, args=(context.stop,), name=name) for name, run in work.items()]
         for thread in threads:
             thread.start()
             stack.callback(thread.join)
@@ -55,9 +63,10 @@ def body(context: Context) -> None:
         next_look_s = 0.0
         while not context.stop.wait(_POLL_S):
             if not all(thread.is_alive() for thread in threads):
-                raise RuntimeError("a drain has ended")  # the supervisor starts the whole process anew
+                raise RuntimeError("a thread has ended")  # the supervisor starts the whole process anew
             if watch.changed():
-                pair(store)
+                pair(store, config.bridge.device_id)
+                link(store, tell=teller is not None)
             now_s = store.clock.monotonic_s()
             if folder and now_s >= next_look_s:
                 folder.look()
@@ -71,5 +80,6 @@ def body(context: Context) -> None:
                         name: {"reachable": drain.reach.reachable, "reason": drain.reach.reason}
                         for name, drain in drains.items()
                     },
+                    **({"worklist": {"reachable": reader.reachable, "reason": reader.reason}} if reader else {}),
                 }
             )

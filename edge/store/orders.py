@@ -35,7 +35,7 @@ class OrderState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
-    """What a worklist item says, decoded. `item` is the whole item as received, explicit VR little endian."""
+    """What a worklist item says, decoded. `item` is the whole item, implicit VR little endian."""
 
     study_instance_uid: str
     step_id: str
@@ -77,6 +77,8 @@ class Link:
     verdict: LinkVerdict
     evidence: Evidence
     differences: tuple[str, ...]
+    looked: bool
+    """Whether the side seen in the picture was compared too."""
     judged_utc: str
 
 
@@ -151,6 +153,18 @@ def by_accession(connection: sqlite3.Connection, accession_number: str) -> list[
     return [_order(row) for row in rows]
 
 
+def picked_at(connection: sqlite3.Connection, boot: str, monotonic_ns: int) -> Order | None:
+    """The order that was picked at a moment of a boot, or None. One picked in an earlier boot still is, after it."""
+    row = connection.execute(
+        """SELECT * FROM orders WHERE state != 'open' AND picked_boot IS NOT NULL AND
+             ((picked_boot = ?1 AND picked_ns <= ?2 AND (state = 'picked' OR ended_ns > ?2))
+              OR (picked_boot != ?1 AND state = 'picked'))
+           ORDER BY picked_utc DESC LIMIT 1""",
+        (boot, monotonic_ns),
+    ).fetchone()
+    return _order(row) if row else None
+
+
 def set_picked(tx: sqlite3.Connection, order_id: int, stamp: Stamp) -> None:
     """The next exposure is for this order."""
     tx.execute(
@@ -185,6 +199,34 @@ def add_link(
         (image_id, order_id, verdict, evidence, json.dumps(list(differences)), stamp.iso),
     )
     return cursor.rowcount == 1
+
+
+def look(tx: sqlite3.Connection, image_id: int, differences: Sequence[str], verdict: LinkVerdict) -> None:
+    """Keeps the verdict after the picture was looked at too."""
+    tx.execute(
+        "UPDATE order_images SET looked = 1, differences = ?, verdict = ? WHERE image_id = ?",
+        (json.dumps(list(differences)), verdict, image_id),
+    )
+
+
+def unjudged_images(connection: sqlite3.Connection, newest: int) -> list[int]:
+    """Of the newest images, those past admission that no order was compared with, oldest first."""
+    rows = connection.execute(
+        """SELECT id FROM (SELECT * FROM images ORDER BY id DESC LIMIT ?) AS recent
+           WHERE state != 'received' AND header IS NOT NULL AND conflicting = 0
+             AND NOT EXISTS (SELECT 1 FROM order_images WHERE image_id = recent.id) ORDER BY id""",
+        (newest,),
+    )
+    return [int(row["id"]) for row in rows]
+
+
+def unlooked_links(connection: sqlite3.Connection) -> list[Link]:
+    """Links whose pictures have been analysed and were not compared yet."""
+    rows = connection.execute(
+        """SELECT order_images.* FROM order_images JOIN images ON images.id = image_id
+           WHERE looked = 0 AND images.state IN ('analysed', 'reported') ORDER BY image_id"""
+    )
+    return [_link(row) for row in rows]
 
 
 def link_of_image(connection: sqlite3.Connection, image_id: int) -> Link | None:
@@ -238,5 +280,5 @@ def _order(row: sqlite3.Row) -> Order:
 def _link(row: sqlite3.Row) -> Link:
     return Link(
         row["image_id"], row["order_id"], row["verdict"], row["evidence"],
-        tuple(json.loads(row["differences"])), row["judged_utc"],
+        tuple(json.loads(row["differences"])), bool(row["looked"]), row["judged_utc"],
     )  # fmt: skip

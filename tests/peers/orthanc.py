@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from edge.config import Tls
+
 _START_S = 30.0
+DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 
 @dataclass
@@ -24,6 +27,11 @@ class Orthanc:
     dicom_port: int
     http_port: int
     title: str = "ORTHANC"
+    tls: Tls | None = None
+    web: bool = False
+    """Whether it speaks DICOMweb, by its plug-in."""
+    reports_to: int = 104
+    """The port of our node, to which it reports storage commitment."""
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -39,9 +47,22 @@ class Orthanc:
             "DicomAlwaysAllowStore": True,
             "DicomAlwaysAllowEcho": True,
             "DicomAlwaysAllowFind": True,
-            "Plugins": [],
-            "DicomModalities": {"calcedge": ["CALCEDGE", "127.0.0.1", 104]},
+            "Plugins": [str(DICOMWEB)] if self.web else [],
+            "DicomModalities": {
+                "calcedge": {
+                    "AET": "CALCEDGE",
+                    "Host": "127.0.0.1",
+                    "Port": self.reports_to,
+                    "UseDicomTls": bool(self.tls),
+                }
+            },
         }
+        if self.tls:
+            settings |= {
+                "DicomTlsEnabled": True, "DicomTlsRemoteCertificateRequired": True,
+                "DicomTlsCertificate": str(self.tls.certificate), "DicomTlsPrivateKey": str(self.tls.key),
+                "DicomTlsTrustedCertificates": str(self.tls.authorities),
+            }  # fmt: skip
         configuration = self.folder / "orthanc.json"
         configuration.write_text(json.dumps(settings), encoding="utf-8")
         program = shutil.which("Orthanc") or "/usr/sbin/Orthanc"

@@ -14,7 +14,7 @@ CREATE TABLE orders (
     modality           TEXT    NOT NULL,
     description        TEXT    NOT NULL,
     scheduled          TEXT    NOT NULL,            -- local time as the worklist wrote it, ISO 8601 or ''
-    item               BLOB    NOT NULL,            -- the whole answer, explicit VR little endian, as received
+    item               BLOB    NOT NULL,            -- the whole answer, implicit VR little endian
     listed             INTEGER NOT NULL,            -- 1: in the newest complete answer of the worklist
     seen_utc           TEXT    NOT NULL,            -- when the worklist listed it last
     state              TEXT    NOT NULL CHECK (state IN ('open', 'picked', 'completed', 'discontinued')),
@@ -43,6 +43,7 @@ CREATE TABLE order_images (
     verdict     TEXT    NOT NULL CHECK (verdict IN ('agrees', 'differs', 'refused')),
     evidence    TEXT    NOT NULL CHECK (evidence IN ('accession', 'picked')),
     differences TEXT    NOT NULL,                   -- JSON list of the names of what differs
+    looked      INTEGER NOT NULL DEFAULT 0,         -- 1: the side seen in the picture was compared too
     judged_utc  TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX order_images_by_order ON order_images (order_id);
