@@ -127,6 +127,31 @@ class Web(_Part):
     """From which addresses a PIN is enough. Empty where a proxy stands before the page: it would look like the kiosk."""
 
 
+class Fleet(_Part):
+    """Remote updates. Without a repository this appliance is never changed from outside."""
+
+    device: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")] | None = None
+    """Who this box is to the fleet's admin. Never a person's name."""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "default"
+    """The fleet."""
+    cohorts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")], ...] = ()
+    """Groups that a rollout can name, such as `lab`."""
+    repositories: tuple[str, ...] = ()
+    """Addresses of the same repository: `https://`, or `file://` for a USB stick. Whichever answers is verified."""
+    trust: Path | None = None
+    """The first root of trust, `1.root.json`, that came with the box."""
+    certificate: Path | None = None
+    key: Path | None = None
+    authority: Path | None = None
+    broker: str | None = None
+    """Where status goes: `mqtts://host:8883`, `mqtt://host:1883`, or a folder, `file:///path`."""
+    poll_s: Annotated[int, Field(ge=1)] = 900
+    daily_mb: Annotated[int, Field(ge=1)] = 500
+    """How many megabytes of updates may be loaded in a day."""
+    root: Path | None = None
+    """Where updates and their state lie; `fleet` beside the store by default."""
+
+
 class FolderDestination(_Part):
     """A folder that receives objects as files: a USB drive, a network share, a hand-over folder."""
 
@@ -217,6 +242,7 @@ class Config(_Part):
     intake: Intake = Intake()
     analysis: Analysis = Analysis()
     web: Web = Web()
+    fleet: Fleet = Fleet()
     destinations: tuple[Destination, ...] = ()
     tls: Tls | None = None
     worklist: Worklist | None = None
@@ -239,6 +265,11 @@ class Config(_Part):
     def deliver_to(self) -> tuple[AnyDestination, ...]:
         """The destinations; without any, the folder `outbox` beside the store."""
         return self.destinations or (FolderDestination(name="folder", path=self.data / "outbox"),)
+
+    @property
+    def fleet_root(self) -> Path:
+        """Where updates and their durable state lie."""
+        return self.fleet.root or self.data / "fleet"
 
     @property
     def run_folder(self) -> Path:

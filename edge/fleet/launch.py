@@ -1,0 +1,37 @@
+"""`python -m edge.fleet.launch`: what a box starts at boot. It starts the application, and is never updated itself.
+
+Standard library only, so that nothing a release brings can keep it from starting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.clock import SystemClock
+from edge.fleet.keeper import Keeper, Options
+from edge.fleet.probation import Limits
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m edge.fleet.launch", description=__doc__)
+    parser.add_argument("--root", type=Path, required=True, help="the folder of the updates' durable state")
+    parser.add_argument("--run-folder", type=Path, required=True, help="where the application's processes show life")
+    parser.add_argument("--probation-s", type=float, default=Limits().probation_s)
+    parser.add_argument("rest", nargs="*", help="after --: for every command of the application")
+    given = parser.parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    limits = Limits(probation_s=given.probation_s)
+    Keeper(Options(given.root, given.run_folder, tuple(given.rest), limits), SystemClock()).run(stop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
