@@ -20,13 +20,14 @@ class Keeping:
 
     def __init__(self) -> None:
         self._waiting: dict[EventKey, ReceivedEvent] = {}
+        self._refused: set[EventKey] = set()
         self._offered_ns = 0
         self.lost = 0
 
     @property
     def refused(self) -> bool:
-        """Whether something that was handed out is not durable."""
-        return bool(self._waiting)
+        """Whether something could not be made durable and still waits for it."""
+        return bool(self._refused)
 
     def hand_out(self, event: ReceivedEvent) -> list[Action]:
         """A new event."""
@@ -39,10 +40,16 @@ class Keeping:
     def kept(self, key: EventKey) -> None:
         """It is durable."""
         self._waiting.pop(key, None)
+        self._refused.discard(key)
+
+    def not_kept(self, key: EventKey) -> None:
+        """It could not be made durable now."""
+        if key in self._waiting:
+            self._refused.add(key)
 
     def again(self, now_ns: int) -> list[Action]:
         """What could not be kept yet, twice a second."""
-        if not self._waiting or now_ns - self._offered_ns < _OFFER_AGAIN_NS:
+        if not self._refused or now_ns - self._offered_ns < _OFFER_AGAIN_NS:
             return []
         self._offered_ns = now_ns
-        return [Persist(event) for event in self._waiting.values()]
+        return [Persist(event) for key, event in self._waiting.items() if key in self._refused]

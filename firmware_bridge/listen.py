@@ -125,6 +125,7 @@ class Listener:
 
     def event_refused(self, key: EventKey) -> None:
         """The event could not be made durable now: it stays here and is offered again."""
+        self._keeping.not_kept(key)
 
     def status(self) -> LinkStatus:
         """The link now."""
@@ -152,7 +153,8 @@ class Listener:
 
     def _why(self) -> LinkReason:
         if self._state is not State.UP:
-            return self._reason
+            greeting = self._reason in (LinkReason.NO_HELLO, LinkReason.SILENT) and self._state is not State.DEGRADED
+            return LinkReason.WRONG_BAUD if greeting and self._line.garbled else self._reason
         if self._keeping.refused:
             return LinkReason.NOT_DURABLE
         if self._speaker is None or self._speaker.hello is None:

@@ -31,6 +31,7 @@ _AHEAD_NS: Final = 10_000_000_000
 _CHARGE_FACTOR: Final = 4.0
 _CHARGE_SLACK_MAS: Final = 0.5
 _MANY: Final = 100_000
+_GARBLED_BYTES: Final = 64
 
 
 class Nonsense(StrEnum):
@@ -74,6 +75,7 @@ class Line:
         self._decoder = Decoder()
         self._bad = 0
         self._noisy = False
+        self._since_good = 0
         self._last_seq: dict[int, int] = {}
         self.counts: dict[str, int] = dict.fromkeys(LINE_COUNTS, 0)
 
@@ -81,9 +83,15 @@ class Line:
         """The port was closed in between: half a frame is forgotten, counts stay."""
         self._decoder.reset()
 
+    @property
+    def garbled(self) -> bool:
+        """Bytes come, and none of them make a frame: the line's speed is probably wrong, or this is no such unit."""
+        return self._since_good >= _GARBLED_BYTES
+
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that `data` completes."""
         frames = self._decoder.feed(data)
+        self._since_good = 0 if frames else self._since_good + len(data)
         seen = self._decoder.counters
         bad = seen.bad_cobs + seen.bad_crc + seen.bad_header + seen.overlong
         self._noisy = self._noisy or bad != self._bad

@@ -222,7 +222,8 @@ class Session:
 
     def _why(self) -> LinkReason:
         if self._state is not State.UP:
-            return self._reason
+            greeting = self._reason in (LinkReason.NO_HELLO, LinkReason.SILENT) and self._state is not State.DEGRADED
+            return LinkReason.WRONG_BAUD if greeting and self._line.garbled else self._reason
         if not self._durable:
             return LinkReason.NOT_DURABLE
         assert self._unit is not None

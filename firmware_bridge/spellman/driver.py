@@ -145,7 +145,8 @@ class Poller:
         return []
 
     def event_refused(self, key: EventKey) -> None:
-        """The event stays here and is offered again."""
+        """The event could not be made durable now: it stays here and is offered again."""
+        self._keeping.not_kept(key)
 
     def status(self) -> LinkStatus:
         """The link now."""

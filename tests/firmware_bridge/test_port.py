@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.link import LinkReason
-from firmware_bridge.port import READ_WAIT_S, Backoff, PortLost, SerialPort
+from firmware_bridge.port import READ_WAIT_S, Backoff, ListeningPort, PortLost, PortOpener, SerialPort
 
 
 @pytest.fixture
@@ -39,33 +39,41 @@ def test_bytes_go_both_ways_and_zeros_are_bytes_like_others(ends: tuple[int, str
     port.close()
 
 
-def test_a_quiet_line_returns_nothing_after_the_wait(ends: tuple[int, str]) -> None:
-    port = SerialPort(ends[1])
+either = pytest.mark.parametrize("open_port", [SerialPort, ListeningPort])
+
+
+@either
+def test_a_quiet_line_returns_nothing_after_the_wait(ends: tuple[int, str], open_port: PortOpener) -> None:
+    port = open_port(ends[1])
     begun = time.monotonic()
     assert port.read() == b""
     assert READ_WAIT_S * 0.9 <= time.monotonic() - begun < 0.5
     port.close()
 
 
-def test_a_port_that_is_not_there_is_absent(tmp_path: Path) -> None:
+@either
+def test_a_port_that_is_not_there_is_absent(tmp_path: Path, open_port: PortOpener) -> None:
     with pytest.raises(PortLost) as lost:
-        SerialPort(str(tmp_path / "nothing"))
+        open_port(str(tmp_path / "nothing"))
     assert lost.value.reason is LinkReason.PORT_ABSENT
 
 
-def test_a_port_that_another_holds_is_busy(ends: tuple[int, str]) -> None:
-    first = SerialPort(ends[1])
+@either
+@pytest.mark.parametrize("holder", [SerialPort, ListeningPort])
+def test_a_port_that_another_holds_is_busy(ends: tuple[int, str], open_port: PortOpener, holder: PortOpener) -> None:
+    first = holder(ends[1])
     with pytest.raises(PortLost) as lost:
-        SerialPort(ends[1])
+        open_port(ends[1])
     assert lost.value.reason is LinkReason.PORT_BUSY
     first.close()
     SerialPort(ends[1]).close()
 
 
-def test_a_file_is_no_port(tmp_path: Path) -> None:
+@either
+def test_a_file_is_no_port(tmp_path: Path, open_port: PortOpener) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(PortLost) as lost:
-        SerialPort(str(tmp_path / "file"))
+        open_port(str(tmp_path / "file"))
     assert lost.value.reason is LinkReason.PORT_LOST
 
 
@@ -85,6 +93,24 @@ def test_a_pulled_plug_is_lost_at_once_for_reading_and_writing() -> None:
         port.close()  # again does no harm
         with pytest.raises(PortLost):
             use(port)
+
+
+def test_a_pulled_plug_is_lost_at_once_for_a_listener() -> None:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    port = ListeningPort(os.ttyname(slave))
+    os.close(slave)
+    os.close(master)
+    begun = time.monotonic()
+    with pytest.raises(PortLost) as lost:
+        port.read()
+    assert lost.value.reason is LinkReason.PORT_LOST
+    assert time.monotonic() - begun < 0.5
+    port.close()
+    port.close()  # again does no harm
+    for use in (port.read, port.fileno):
+        with pytest.raises(PortLost):
+            use()
 
 
 def test_a_stalled_line_does_not_block_for_ever(ends: tuple[int, str]) -> None:

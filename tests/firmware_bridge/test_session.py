@@ -384,3 +384,62 @@ def test_no_unit_however_odd_makes_the_session_raise_or_acknowledge_unkept_event
             if isinstance(message, EventAck) and frame.type in (MessageType.STATE, MessageType.EXPOSURE, 0x13):
                 assert frame.seq in kept
         session.status()
+
+
+def test_an_event_that_contradicts_itself_is_kept_as_a_fault_acknowledged_and_counted() -> None:
+    session = session_in(State.UP)
+    (event,) = handed_out(session.feed(wire(replace(EXPOSURE, tick_off=3_400_000), seq=1), START))
+    assert isinstance(event.message, Fault)
+    assert (event.message.code, event.message.text) == (FaultCode.IMPLAUSIBLE_EVENT, "ends-before-it-begins")
+    assert event.payload == encode(replace(EXPOSURE, tick_off=3_400_000))
+    assert sent(session.event_persisted(event.key)) == [EventAck(1, 0)]
+    status = session.status()
+    assert status.counters.implausible == 1
+    assert status.last_exposure is None
+    assert status.active_faults == ()
+
+
+def test_ticks_that_run_backwards_in_one_boot_are_counted() -> None:
+    session = session_in(State.UP)
+    session.feed(wire(replace(BEAT, tick=9_000_000), seq=8), START)
+    session.feed(wire(replace(BEAT, tick=4_000_000), seq=9), START)
+    assert session.status().counters.implausible == 1
+
+
+@pytest.mark.requirement("exposures of another unit are kept apart")
+def test_another_unit_on_the_port_is_named_and_heard_under_its_own_name() -> None:
+    session = Session(expected_id="XU-1")
+    session.port_opened(START)
+    meet(session, HELLO, START)
+    assert session.status().reason is LinkReason.NONE
+    meet(session, replace(HELLO, device_id="XU-2", boot_id=BOOT + 1), START)
+    status = session.status()
+    assert (status.link, status.reason) == (LinkState.UP, LinkReason.OTHER_UNIT)
+    assert (status.device_id, status.expected_device_id) == ("XU-2", "XU-1")
+    (event,) = handed_out(session.feed(wire(EXPOSURE, seq=1, boot=BOOT + 1), START))
+    assert event.key == EventKey("XU-2", BOOT + 1, 1)
+    assert sent(session.event_persisted(event.key)) == [EventAck(1, 0)]
+
+
+def test_the_status_tells_heat_battery_and_the_last_exposure_over_a_reset() -> None:
+    session = session_in(State.UP)
+    session.feed(wire(replace(BEAT, anode_heat_percent=91, battery_percent=15, battery_charging=True)), START)
+    session.feed(wire(EXPOSURE, seq=1), START)
+    meet(session, replace(HELLO, boot_id=BOOT + 1), START)
+    status = session.status()
+    assert status.last_exposure is not None
+    assert status.last_exposure.message == EXPOSURE
+    assert status.anode_heat_percent is None  # the new boot has not said it yet
+    session.feed(
+        wire(replace(BEAT, anode_heat_percent=91, battery_percent=15, battery_charging=True), 2, BOOT + 1), START
+    )
+    status = session.status()
+    assert (status.anode_heat_percent, status.anode_heat_ok, status.battery_percent) == (91, False, 15)
+
+
+def test_bytes_that_never_make_a_frame_are_a_matter_of_the_line_s_speed() -> None:
+    session = session_in(State.GREETING)
+    session.feed(bytes(range(1, 100)), START)
+    assert session.status().reason is LinkReason.WRONG_BAUD
+    session.feed(b"\0" + wire(HELLO), START)
+    assert session.status().reason is LinkReason.NONE

@@ -56,6 +56,23 @@ def test_what_is_no_command_is_denied(profile: Profile, command: int) -> None:
         encode_request(profile, command)
 
 
+@passive
+@each_profile
+def test_every_byte_and_every_number_of_three_digits_is_denied_but_the_listed(profile: Profile) -> None:
+    """The whole space, and one beyond: a second model might use three digits, or a command of one raw byte."""
+    for command in range(-1_000, 1_000):
+        passes = command in ALLOWED[profile.name]
+        assert ((profile.name, command) in REQUESTS) == passes
+        if not passes:
+            with pytest.raises(DeniedError):
+                encode_request(profile, command)
+    for byte in range(256):
+        raw: object
+        for raw in (bytes([byte]), chr(byte), f"{byte:03}", f"{byte:02}", float(byte) + 0.5):
+            with pytest.raises(DeniedError):
+                encode_request(profile, raw)  # type: ignore[arg-type]  # the point of the test
+
+
 def test_another_model_has_nothing_it_may_be_asked() -> None:
     stranger = Profile("spellman-dxm", 9_600, XRV.refusal_form, 99, XRV.commands)
     for command in range(100):
