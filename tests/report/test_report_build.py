@@ -29,6 +29,7 @@ from edge.errors import ReportError
 from edge.report.build import make_reports
 from edge.report.header import read_source
 from edge.types import Analysis, Findings, ImageFacts, QualityNote, ReportKind, ReportObject
+from tests.peers import dicom_validator
 from tests.peers.dciodvfy import judge
 from tests.report.report_samples import (
     COLUMNS,
@@ -139,13 +140,14 @@ def parsed(item: ReportObject) -> Dataset:
 
 @pytest.mark.needs("dciodvfy")
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_foreign_judge_finds_no_error_in_any_object(name: str, tmp_path: Path) -> None:
+def test_two_foreign_judges_find_no_error_in_any_object(name: str, tmp_path: Path) -> None:
     for analysis in ANALYSES.values():
         picture = png() if name == "DX" else None  # a whole film takes the judge long
         for item in make_all(SOURCES[name](), analysis, tmp_path, picture):
             verdict = judge(item.content, tmp_path)
             assert verdict.kind == JUDGED_AS[item.kind]
             assert verdict.errors == ()
+            assert dicom_validator.judge(item.content) == ()
 
 
 @pytest.mark.needs("dsrdump", "dcm2pnm")
@@ -163,8 +165,48 @@ def test_dcmtk_reads_the_tree_and_the_picture(tmp_path: Path) -> None:
         assert (np.asarray(picture) == parsed(capture).pixel_array).all()
 
 
+BREAKS: dict[ReportKind, tuple[Callable[[Dataset], None], ...]] = {
+    "structured-report": (
+        lambda ds: ds.__delitem__("CompletionFlag"),
+        lambda ds: setattr(ds, "PatientSex", "U"),
+        lambda ds: ds.ContentSequence[-1].ContentSequence[0].__delitem__("TextValue"),
+        lambda ds: ds.ContentSequence[-1].ContentSequence[0].__delitem__("RelationshipType"),
+    ),
+    "overlay": (lambda ds: ds.__delitem__("ConversionType"),),
+    "segmentation": (
+        lambda ds: setattr(ds, "SegmentationType", "BLACK"),
+        lambda ds: ds.SegmentSequence[0].__delitem__("SegmentLabel"),
+        lambda ds: ds.PerFrameFunctionalGroupsSequence[0].__delitem__("FrameContentSequence"),
+    ),
+    "presentation-state": (
+        lambda ds: setattr(ds, "PresentationLUTShape", "ROUND"),
+        lambda ds: ds.GraphicAnnotationSequence[0].GraphicObjectSequence[0].__delitem__("GraphicType"),
+        lambda ds: ds.__delitem__("DisplayedAreaSelectionSequence"),
+    ),
+    "key-object": (
+        lambda ds: ds.__delitem__("CurrentRequestedProcedureEvidenceSequence"),
+        lambda ds: ds.ContentSequence[0].__delitem__("ValueType"),
+    ),
+}
+
+
 @pytest.mark.needs("dciodvfy")
-def test_the_judge_would_find_an_error(tmp_path: Path) -> None:
+def test_the_judges_would_find_an_error(tmp_path: Path) -> None:
+    found = dict.fromkeys(BREAKS, (0, 0))
+    for item in make_all(source(), findings(), tmp_path):
+        for spoil in BREAKS[item.kind]:
+            broken = parsed(item)
+            spoil(broken)
+            buffer = BytesIO()
+            broken.save_as(buffer)
+            one, other = judge(buffer.getvalue(), tmp_path).errors, dicom_validator.judge(buffer.getvalue())
+            assert one or other, item.kind
+            found[item.kind] = found[item.kind][0] + len(one), found[item.kind][1] + len(other)
+    assert all(one and other for one, other in found.values()), found
+
+
+@pytest.mark.needs("dciodvfy")
+def test_the_judge_would_find_each_error(tmp_path: Path) -> None:
     (report, _) = make(source(), findings(), tmp_path)
     broken = parsed(report)
     del broken.CompletionFlag
@@ -349,6 +391,7 @@ def test_real_films_of_other_makers_get_valid_reports(shared_data: Path, tmp_pat
         for analysis in (_of(uid, findings()), _of(uid, not_analysed("not-a-hand"))):
             for item in make_reports(path, analysis, None, made_at=MADE_AT, device=DEVICE):
                 assert judge(item.content, tmp_path).errors == (), path.name
+                assert dicom_validator.judge(item.content) == (), path.name
                 counted += 1
     assert counted >= 63
 
