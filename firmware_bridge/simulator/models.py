@@ -42,6 +42,8 @@ class Model:
     """One model. Seconds are at speed 1."""
 
     name: str
+    setting_s: float = 0.0
+    """From setting a technique to pressing the switch, at any speed: who polls has to read it twice in between."""
     prep_s: float = 1.2
     ready_s: float = 0.3
     release_s: float = 0.4
@@ -76,6 +78,7 @@ class Model:
 PORTABLE: Final = Model("own")
 PMX: Final = Model(
     "spellman-pmx",
+    setting_s=2.0,
     prep_s=2.0,
     rest_s=20.0,
     highest_kv=50.0,
@@ -85,6 +88,7 @@ PMX: Final = Model(
 )
 XRV: Final = Model(
     "spellman-xrv",
+    setting_s=2.0,
     duty_xray_s=120.0,  # made to stay on
     heat_capacity_j=1_000_000.0,
     cooling_w=4_000.0,

@@ -266,7 +266,15 @@ class Bench:
         why = self.unit.why_not(step.technique, now_ns)
         if why is not None:
             raise ValueError(f"the unit does not expose: {why.value}")
-        self.unit.press(step.technique, now_ns, let_go=step.let_go, hold_s=step.hold_s)
+        ready_ns = self.unit.set_technique(step.technique, now_ns)
+        if ready_ns <= now_ns:
+            self.unit.press(step.technique, now_ns, let_go=step.let_go, hold_s=step.hold_s)
+        else:
+            self._at(ready_ns, lambda: self._press_later(step))
+
+    def _press_later(self, step: Expose) -> None:
+        if not self.unit.press(step.technique, _now_ns(), let_go=step.let_go, hold_s=step.hold_s):
+            self._say("refused")
 
     def _asked(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What the control socket asks."""

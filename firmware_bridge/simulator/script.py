@@ -62,6 +62,7 @@ class Script:
         match step:
             case Expose():
                 self._pressed = self._refused = False
+                self._until_ns = self._unit.set_technique(step.technique, now_ns)
             case Wait(s=s):
                 self._until_ns = now_ns + round(s / self._speed * _NS)
             case Settle():
@@ -85,6 +86,9 @@ class Script:
 
     def _press(self, step: Expose, now_ns: int) -> bool:
         """Presses the switch; whether the step is over by that, because it will never do anything."""
+        if now_ns < self._until_ns != _NEVER_NS:
+            return False  # still setting the technique
+        self._until_ns = _NEVER_NS
         why = self._unit.why_not(step.technique, now_ns)
         if why is None:
             self._pressed = self._unit.press(step.technique, now_ns, let_go=step.let_go, hold_s=step.hold_s)

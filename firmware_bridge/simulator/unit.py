@@ -200,6 +200,12 @@ class Unit:
 
     # -- what happens to it ------------------------------------------------------------------------------------
 
+    def set_technique(self, technique: Technique, now_ns: int) -> int:
+        """The technician sets a technique; when he is ready to press the switch. Speed doesn't hurry those who poll."""
+        if self._state is UnitState.STANDBY:
+            self._technique = technique
+        return now_ns + round(self._model.setting_s * _NS)
+
     def press(self, technique: Technique, now_ns: int, *, let_go: LetGo = "after", hold_s: float = 0.0) -> bool:
         """The technician presses the hand switch and holds it; False when that does nothing (see `why_not`).
 
