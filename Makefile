@@ -9,7 +9,7 @@ PEERS := orthanc dcmtk dicom3tools chromium
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test lint bench soak train lock clean
+.PHONY: setup demo test lint bench soak train package install lock clean
 
 setup: $(VENV)/.ready
 
@@ -57,6 +57,13 @@ train: $(TRAIN)/.ready
 	$(TRAIN)/bin/calcedge-models train
 	$(TRAIN)/bin/calcedge-models export
 	$(TRAIN)/bin/calcedge-models evaluate --set-thresholds
+
+# A Debian package with all it needs, in dist/; and its installation on this machine (as root).
+package: setup
+	PYTHON=$(BIN)/python systemd/package/build dist
+
+install: package
+	apt-get install --yes --reinstall ./dist/calcedge_*_$$(dpkg --print-architecture).deb
 
 # Renews the locked dependencies. Needs uv.
 lock:

@@ -15,6 +15,7 @@ from edge import log
 from edge.clock import SystemClock
 from edge.config import Config
 from edge.runtime import RunFolder
+from edge.services.manager import notify
 from edge.store import Store, events
 
 PARENT_VARIABLE: Final = "CALCEDGE_PARENT"
@@ -35,7 +36,10 @@ class Context:
 
 
 class Beat:
-    """Publishes the service's facts once a second, called by the loop that does the work: no progress, no beat."""
+    """Publishes the service's facts once a second and feeds the watchdog; called by the loop that does the work.
+
+    No progress, no beat.
+    """
 
     def __init__(self, service: str, run: RunFolder, clock: SystemClock) -> None:
         self._service = service
@@ -53,6 +57,7 @@ class Beat:
         if changed or now_s - self._last_s >= _BEAT_S:
             self._run.publish(self._service, os.getpid(), self._facts)
             self._last_s = now_s
+            notify("READY=1", "WATCHDOG=1")
 
 
 def run_service(service: str, config: Config, body: Callable[[Context], None]) -> int:

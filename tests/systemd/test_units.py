@@ -1,35 +1,66 @@
-"""The units name what exists."""
+"""The units name what exists, are locked down as far as asked, and are all packaged."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from edge.services.supervisor import SERVICES
 
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
+MOST_EXPOSED = {"bridge": 0.5, "analyze": 0.5, "web": 0.5, "dicom": 1.5, "update": 1.2}
+"""The highest score of `systemd-analyze security` that each may have; less is better."""
+
+
+def unit(name: str) -> str:
+    return (UNITS / name).read_text(encoding="ascii")
 
 
 def test_the_target_wants_every_service_of_the_supervisor() -> None:
-    wanted = re.findall(r"calcedge@(\w+)\.service", (UNITS / "calcedge.target").read_text(encoding="ascii"))
+    wanted = re.findall(r"calcedge-(\w+)\.service", unit("calcedge.target"))
     assert sorted(wanted) == sorted(SERVICES)
 
 
 def test_only_those_that_talk_have_a_network_and_only_the_bridge_a_device() -> None:
-    common = (UNITS / "calcedge@.service").read_text(encoding="ascii")
+    common = unit("calcedge-.service.d/10-locked-down.conf")
     assert "PrivateNetwork=yes" in common
     assert "PrivateDevices=yes" in common
-    more = {
-        folder.name: "".join(p.read_text(encoding="ascii") for p in folder.iterdir()) for folder in UNITS.glob("*.d")
-    }
-    assert {name for name, text in more.items() if "PrivateNetwork=no" in text} == {
-        "calcedge@dicom.service.d",
-        "calcedge@web.service.d",
-    }
-    assert {name for name, text in more.items() if "PrivateDevices=no" in text} == {"calcedge@bridge.service.d"}
+    assert {s for s in SERVICES if "PrivateNetwork=no" in unit(f"calcedge-{s}.service.d/50-needs.conf")} == {"dicom"}
+    assert {s for s in SERVICES if "PrivateDevices=no" in unit(f"calcedge-{s}.service.d/50-needs.conf")} == {"bridge"}
 
 
-def test_every_file_is_in_the_folder_s_readme() -> None:
-    readme = (UNITS / "README.md").read_text(encoding="utf-8")
+def test_no_process_is_ever_given_up_and_each_is_watched() -> None:
+    common = unit("calcedge-.service.d/10-locked-down.conf")
+    for line in ("Restart=always", "StartLimitIntervalSec=0", "Type=notify", "WatchdogSec=30", "TasksMax="):
+        assert line in common
+    assert all("MemoryMax=" in unit(f"calcedge-{service}.service.d/50-needs.conf") for service in SERVICES)
+
+
+@pytest.mark.needs("systemd-analyze")
+@pytest.mark.parametrize("service", MOST_EXPOSED)
+def test_a_unit_is_locked_down(service: str, tmp_path: Path) -> None:
+    shutil.copytree(UNITS, tmp_path / "etc/systemd/system")
+    told = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", f"--root={tmp_path}", f"calcedge-{service}.service"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    score = re.search(r"exposure level for \S+: ([0-9.]+)", told.stdout)
+    assert score is not None, told.stderr
+    assert float(score.group(1)) <= MOST_EXPOSED[service]
+
+
+def test_the_package_carries_every_file_and_the_readme_names_it() -> None:
+    readme, build = unit("README.md"), (UNITS / "package" / "build").read_text(encoding="utf-8")
     for path in UNITS.iterdir():
-        assert path.name in readme or path.is_dir() or path.name == "README.md"
+        if path.name != "README.md" and (path.is_file() or path.name == "calcedge-.service.d"):
+            assert path.name in readme
+        if path.suffix in {".service", ".socket", ".timer", ".target"}:
+            assert f"systemd/*{path.suffix}" in build
+        elif path.is_file() and path.name != "README.md":
+            assert f"systemd/{path.name}" in build
