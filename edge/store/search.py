@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge.store.images import from_row
+from edge.store.images import State, from_row
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,7 +34,15 @@ class Query:
     limit: int = 50
 
 
-def find(connection: sqlite3.Connection, query: Query) -> list[Image]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One image and the outcome to show for it: `pending` while it is on its way, also the second time."""
+
+    image: Image
+    kind: Kind
+
+
+def find(connection: sqlite3.Connection, query: Query) -> list[Found]:
     """The images that fit, newest first."""
     conditions, values = ["images.id < ?"], [query.before_id if query.before_id is not None else 2**62]
     source = "images"
@@ -53,7 +61,13 @@ def find(connection: sqlite3.Connection, query: Query) -> list[Image]:
         f"SELECT images.* FROM {source} WHERE {' AND '.join(conditions)} "  # noqa: S608 - made of constants only
         f"ORDER BY {order} DESC LIMIT ?"
     )
-    return [from_row(row) for row in connection.execute(statement, (*values, query.limit))]
+    return [_found(row) for row in connection.execute(statement, (*values, query.limit))]
+
+
+def _found(row: sqlite3.Row) -> Found:
+    image = from_row(row)
+    waits = row["outcome"] is None or image.state in {State.RECEIVED, State.ADMITTED}
+    return Found(image, "pending" if waits else row["outcome"])
 
 
 def phrase(words: str) -> str:

@@ -9,9 +9,11 @@ from flask import Flask, g, render_template
 
 import edge
 from edge.errors import StoreError
+from edge.people import site
 from edge.people.register import Register
-from edge.web import actions, entrance, feeds, first_run, menu, pages, people, phrases, problems, words
+from edge.web import actions, entrance, exports, feeds, first_run, menu, orders, pages, people, phrases, problems, words
 from edge.web.access import Gate, allowed
+from edge.web.darkroom import Darkroom
 from edge.web.desk import Desk
 from edge.web.guard import Guard
 from edge.web.live import Live
@@ -66,11 +68,13 @@ def create_app(
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_AGE_S
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     live = Live(store, run, config)
+    darkroom = Darkroom(store.objects)
     guard = Guard(config)
     register = register or Register(store)
     gate = Gate(store, config, register)
-    desk = Desk(store, config, run, live, Pictures(store.objects), edge.__version__, release_version)
+    desk = Desk(store, config, run, live, Pictures(store.objects), darkroom, edge.__version__, release_version)
     app.extensions["live"] = live
+    app.extensions["darkroom"] = darkroom
     app.extensions["register"] = register
     app.register_blueprint(guard.blueprint())
     app.register_blueprint(gate.blueprint())
@@ -79,6 +83,9 @@ def create_app(
     app.register_blueprint(menu.blueprint(desk, register))
     app.register_blueprint(people.blueprint(desk, register))
     app.register_blueprint(pages.blueprint(desk))
+    app.register_blueprint(exports.blueprint(desk))
+    if config.worklist is not None:
+        app.register_blueprint(orders.blueprint(desk))
     app.register_blueprint(feeds.blueprint(desk))
     app.register_blueprint(actions.blueprint(desk))
 
@@ -94,6 +101,8 @@ def create_app(
             "languages": words.languages(),
             "person": g.get("person"),
             "may": allowed,
+            "kiosk": g.get("kiosk", False),
+            "site": site.read(store),
             "navigation": lambda: menu.navigation(config),
             "p": phrases,
             "version": g.get("version", ""),

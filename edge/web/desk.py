@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from edge.store import exposures, images, parcels
+from edge.store import exposures, images, orders, parcels, search
 from edge.store.images import State
-from edge.web import parts, problems, strip, timeline, views, words
+from edge.store.parcels import ParcelState
+from edge.store.search import Query
+from edge.web import bedside, compare, parts, problems, strip, timeline, views
+from edge.web import orders as order_rules
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,8 +19,10 @@ if TYPE_CHECKING:
     from edge.runtime import RunFolder
     from edge.store import Store
     from edge.store.images import Image, StoredAnalysis
-    from edge.store.parcels import ParcelState
+    from edge.web.bedside import Fact
+    from edge.web.darkroom import Darkroom
     from edge.web.live import Live
+    from edge.web.orders import OrderRow
     from edge.web.parts import Parts
     from edge.web.pictures import Pictures
     from edge.web.problems import Problem
@@ -25,7 +30,6 @@ if TYPE_CHECKING:
     from edge.web.timeline import ExposureRow
     from edge.web.views import Shown, View
 
-PAGE: Final = 50
 _EARLIER: Final = 6
 _EXPOSURES: Final = 6
 _SEARCHED: Final = 50
@@ -42,6 +46,7 @@ class Around:
     problems: tuple[Problem, ...]
     queue: dict[str, dict[ParcelState, int]]
     to_analyse: int
+    latest: Line | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,8 @@ class Line:
     id: int
     shown: Shown
     patient: str
+    number: str
     received: str
-    match_words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Desk:
     run: RunFolder
     live: Live
     pictures: Pictures
+    darkroom: Darkroom
     software: str
     release: str | None
 
@@ -79,7 +85,23 @@ class Desk:
             queue = parcels.count_by_state(connection)
             by_state = images.count_by_state(connection)
         waiting = by_state[State.RECEIVED] + by_state[State.ADMITTED] + by_state[State.ANALYSED]
-        return Around(now, strip.chips(now, queue, troubled), problems.find(now, troubled), queue, waiting)
+        newest = self.lines(Query(limit=1))
+        return Around(
+            now,
+            strip.chips(now, queue, troubled),
+            problems.find(now, troubled),
+            queue,
+            waiting,
+            newest[0] if newest else None,
+        )
+
+    def order(self) -> OrderRow | None:
+        """The order that the next exposure is for."""
+        if self.config.worklist is None:
+            return None
+        with self.store.read() as connection:
+            picked = orders.picked(connection)
+        return order_rules.row(picked) if picked else None
 
     def newest(self, around: Around) -> View | None:
         """The image received last."""
@@ -95,9 +117,32 @@ class Desk:
                 image = images.get(connection, image_id)
                 stored = images.latest_analysis(connection, image_id)
                 own = parcels.of_image(connection, image_id)
+                link = orders.link_of_image(connection, image_id)
             finally:
                 connection.execute("COMMIT")
-        return views.view(image, stored, own, around.parts, self.now()) if image else None
+        if image is None:
+            return None
+        view = views.view(image, stored, own, around.parts, self.now())
+        return replace(view, tie=order_rules.tie(link))
+
+    def received(self, image_id: int) -> Image | None:
+        """An image as received, whether it was analysed or not."""
+        with self.store.read() as connection:
+            return images.get(connection, image_id)
+
+    def earlier_of(self, image_id: int) -> tuple[tuple[Image, StoredAnalysis], ...]:
+        """The same patient's earlier images that have an analysis to show, newest first."""
+        with self.store.read() as connection:
+            image = images.get(connection, image_id)
+            if image is None or image.header is None:
+                return ()
+            found = search.of_patient(connection, image.header.identity.patient_id, image_id)
+            pairs = [
+                (one, images.latest_analysis(connection, one.id))
+                for one in found
+                if one.state is State.REPORTED and compare.same_patient(image, one)
+            ]
+        return tuple((one, stored) for one, stored in pairs if stored is not None)
 
     def analysis(self, image_id: int) -> tuple[Image, StoredAnalysis] | None:
         """An image and its newest analysis, or None while there is none to show."""
@@ -108,26 +153,31 @@ class Desk:
             return None
         return image, stored
 
-    def lines(self, before: int | None = None, limit: int = PAGE) -> tuple[Line, ...]:
+    def lines(self, query: Query) -> tuple[Line, ...]:
         """Images for a list, newest first."""
         now = self.now()
         with self.store.read() as connection:
-            found = images.latest(connection, limit, before)
-            pairs = [(image, images.latest_analysis(connection, image.id)) for image in found]
+            found = search.find(connection, query)
         return tuple(
             Line(
-                image.id,
-                views.shown(image, stored),
-                views.patient(image),
-                views.moment(image.received_utc, now),
-                words.MATCH[image.match],
+                one.image.id,
+                one.kind,
+                views.patient(one.image),
+                views.number(one.image),
+                views.moment(one.image.received_utc, now),
             )
-            for image, stored in pairs
+            for one in found
         )
 
     def earlier(self) -> tuple[Line, ...]:
         """The images before the newest."""
-        return self.lines(limit=_EARLIER + 1)[1:]
+        return self.lines(Query(limit=_EARLIER + 1))[1:]
+
+    def bedside(self, around: Around) -> tuple[Fact, ...]:
+        """What there is to know of the unit."""
+        with self.store.read() as connection:
+            last = exposures.latest(connection, 1)
+        return bedside.facts(around.parts.unit, last[0] if last else None)
 
     def exposures(self) -> tuple[tuple[ExposureRow, ...], str | None]:
         """The last exposures, and when the newest was if its image is still awaited."""
@@ -137,7 +187,7 @@ class Desk:
         return timeline.rows(last, found, self.now()), timeline.awaited(last, found, self.now())
 
     def resendable(self, asked: list[int]) -> list[int]:
-        """Those of the parcels asked for that are in trouble now."""
+        """Those of the parcels asked for that may be sent again: all but those that wait for their first try."""
         with self.store.read() as connection:
-            troubled = {p.id for p in parcels.troubled(connection, _TROUBLED) if p.state != "sent"}
-        return [parcel for parcel in asked if parcel in troubled]
+            found = [parcels.get(connection, parcel) for parcel in asked[:_TROUBLED]]
+        return [parcel.id for parcel in found if parcel and (parcel.state is not ParcelState.QUEUED or parcel.reason)]

@@ -11,16 +11,26 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from edge.types import DIGITS
 
-    from edge.types import BBox, Findings, Lesion, Point
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from edge.types import BBox, Findings, Hand, Lesion, Point
 
 _RING_SHARE: Final = 0.016
 """The least radius of a ring, as a share of the film's longer side."""
 _LABEL_SHARE: Final = 0.030
 _DIRECTIONS: Final = tuple((math.cos(a), math.sin(a)) for a in (math.radians(22.5 * step) for step in range(16)))
 _DISTANCES: Final = (1.05, 2.0, 3.2)
+_BETWEEN: Final = {
+    "DP1": ("TIP1", "IP1"),
+    "PP1": ("IP1", "MCP1"),
+    **{f"DP{d}": (f"TIP{d}", f"DIP{d}") for d in DIGITS[1:]},
+    **{f"MP{d}": (f"DIP{d}", f"PIP{d}") for d in DIGITS[1:]},
+    **{f"PP{d}": (f"PIP{d}", f"MCP{d}") for d in DIGITS[1:]},
+}
+"""The points that a region lies between."""
 _CLOSE_UP_MM: Final = 12.0
 _CLOSE_UP_SHARE: Final = 0.06
 
@@ -62,6 +72,15 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Name:
+    """A region's name, where the region lies."""
+
+    region: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
     """Everything drawn over one film. Pixel centres are whole numbers, so the film begins at -0.5."""
 
@@ -69,6 +88,7 @@ class Drawing:
     rows: int
     marks: tuple[Mark, ...]
     boxes: tuple[Box, ...]
+    names: tuple[Name, ...]
 
     @property
     def view_box(self) -> str:
@@ -98,7 +118,28 @@ def draw(findings: Findings) -> Drawing:
         for one in findings.ignored
         for x0, y0, x1, y1 in (one.bbox,)
     )
-    return Drawing(image.columns, image.rows, marks, boxes)
+    names = tuple(name for hand in findings.hands for name in _names(hand))
+    return Drawing(image.columns, image.rows, marks, boxes, names)
+
+
+def _names(hand: Hand) -> Iterator[Name]:
+    """The regions that lie between points that were found: a phalanx between its joints, a metacarpal below its own."""
+    points = {f"TIP{region[-1]}": (tuft.x, tuft.y) for region, tuft in hand.tufts.items()}
+    points |= {joint: (found.x, found.y) for joint, found in hand.joints.items()}
+    for region, (far, near) in _BETWEEN.items():
+        if far in points and near in points:
+            (x0, y0), (x1, y1) = points[far], points[near]
+            yield Name(region, (x0 + x1) / 2, (y0 + y1) / 2)
+    knuckles = [points[f"MCP{d}"] for d in DIGITS if f"MCP{d}" in points]
+    middle = points.get("PIP3"), points.get("MCP3")
+    if len(knuckles) >= 3 and middle[0] and middle[1]:
+        dx, dy = middle[1][0] - middle[0][0], middle[1][1] - middle[0][1]
+        for digit in DIGITS:
+            if f"MCP{digit}" in points:
+                x, y = points[f"MCP{digit}"]
+                yield Name(f"MC{digit}", x + 0.6 * dx, y + 0.6 * dy)
+        x, y = points["MCP3"]
+        yield Name("CARPUS", x + 1.9 * dx, y + 1.9 * dy)
 
 
 def _ring(bbox: BBox, least: float) -> Circle:

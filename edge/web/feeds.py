@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, abort, jsonify, request
+from flask import Blueprint, Response, abort, g, jsonify, request
 
 from edge import wire
+from edge.errors import Refused
 from edge.people.roles import Right
 from edge.web.access import ANYONE, SIGNED_IN, who
 from edge.web.guard import COOKIE
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 def blueprint(desk: Desk) -> Blueprint:
     """The routes, reading from `desk`."""
     feeds = Blueprint("feeds", __name__)
+    _films(feeds, desk)
+    _states(feeds, desk)
+    return feeds
 
+
+def _films(feeds: Blueprint, desk: Desk) -> None:
     @feeds.get("/images/<int:image_id>/picture.png")
     @who(Right.SEE)
     def picture(image_id: int) -> AnyResponse:
@@ -35,12 +41,32 @@ def blueprint(desk: Desk) -> Blueprint:
             response.set_data(desk.pictures.png(name, width))
         return response
 
+    @feeds.get("/images/<int:image_id>/film")
+    @who(Right.SEE)
+    def film(image_id: int) -> AnyResponse:
+        image = desk.received(image_id)
+        if image is None or image.header is None:
+            abort(404)
+        small = not g.kiosk and "gzip" in request.accept_encodings
+        response = Response(mimetype="application/octet-stream", headers={"Cache-Control": "private, no-cache"})
+        response.set_etag(f"film-{image.object[:32]}-{small:d}")
+        if not response.make_conditional(request).status.startswith("304"):
+            try:
+                response.set_data(desk.darkroom.plate(image.object, image.header.transfer_syntax_uid, small=small))
+            except Refused:
+                abort(404)  # the viewer then keeps the analysed picture
+            if small:
+                response.headers["Content-Encoding"] = "gzip"
+        return response
+
     @feeds.get("/images/<int:image_id>/analysis.json")
     @who(Right.SEE)
     def analysis(image_id: int) -> AnyResponse:
         _, stored = desk.analysis(image_id) or abort(404)
         return Response(wire.to_json(stored.analysis), mimetype="application/json")
 
+
+def _states(feeds: Blueprint, desk: Desk) -> None:
     @feeds.get("/api/status")
     @who(ANYONE)
     def status() -> AnyResponse:
@@ -69,14 +95,12 @@ def blueprint(desk: Desk) -> Blueprint:
         response.call_on_close(lambda: desk.live.leave(client))
         return response
 
-    return feeds
-
 
 def _status(desk: Desk) -> dict[str, Any]:
     """The appliance in JSON, without patient data."""
     around = desk.around()
     unit, analyzer, receiver = around.parts.unit, around.parts.analyzer, around.parts.receiver
-    newest = desk.lines(limit=1)
+    newest = around.latest
     return {
         "version": desk.live.version,
         "software": desk.software,
@@ -87,6 +111,6 @@ def _status(desk: Desk) -> dict[str, Any]:
         "destinations": {peer.name: {"reachable": peer.reachable, "reason": peer.reason} for peer in receiver.peers},
         "images_to_analyse": around.to_analyse,
         "parcels": around.queue,
-        "last_image": {"id": newest[0].id, "outcome": newest[0].shown} if newest else None,
+        "last_image": {"id": newest.id, "outcome": newest.shown} if newest else None,
         "problems": [{"code": problem.code, "where": problem.where} for problem in around.problems],
     }

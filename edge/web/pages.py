@@ -9,8 +9,9 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 
 from edge.errors import REASONS
 from edge.people.roles import Right
-from edge.web import words
+from edge.web import compare, words
 from edge.web.access import ANYONE, SIGNED_IN, who
+from edge.web.finding import asked, narrowed
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 def blueprint(desk: Desk) -> Blueprint:
     """The routes, reading from `desk`."""
     pages = Blueprint("pages", __name__)
+    _lists(pages, desk)
+    _one_image(pages, desk)
+    _about(pages, desk)
+    return pages
 
+
+def _lists(pages: Blueprint, desk: Desk) -> None:
     @pages.get("/")
     @who(Right.SEE)
     def now() -> str:
@@ -34,21 +41,71 @@ def blueprint(desk: Desk) -> Blueprint:
             earlier=desk.earlier(),
             exposures=exposures,
             awaited=awaited,
+            order=desk.order(),
+            bedside=desk.bedside(around),
         )
 
     @pages.get("/images")
     @who(Right.SEE)
-    def images() -> str:
-        before = request.args.get("before", type=int)
-        return render_template("images.html", around=desk.around(), lines=desk.lines(before), before=before)
+    def images() -> str | AnyResponse:
+        query = asked(request.args)
+        lines = desk.lines(query)
+        if "scan" in request.args and len(lines) == 1:
+            return redirect(url_for("pages.image", image_id=lines[0].id), 303)
+        return render_template(
+            "images.html",
+            around=desk.around(),
+            lines=lines,
+            asked=query,
+            narrowed=narrowed(query),
+            day=request.args.get("day", "") if query.since else "",
+        )
 
+
+def _one_image(pages: Blueprint, desk: Desk) -> None:
     @pages.get("/images/<int:image_id>")
     @who(Right.SEE)
     def image(image_id: int) -> str:
         around = desk.around()
         view = desk.image(image_id, around) or abort(404)
-        return render_template("image.html", around=around, view=view)
+        return render_template("image.html", around=around, view=view, earlier=bool(desk.earlier_of(image_id)))
 
+    @pages.get("/images/<int:image_id>/compare")
+    @who(Right.SEE)
+    def comparison(image_id: int) -> str:
+        around = desk.around()
+        view = desk.image(image_id, around) or abort(404)
+        earlier = [one for one, _ in desk.earlier_of(image_id)]
+        wanted = request.args.get("before", type=int)
+        chosen = next((one.id for one in earlier if one.id == wanted), earlier[0].id if earlier else None)
+        before = desk.image(chosen, around) if chosen else None
+        found = compare.changes(before.analysis, view.analysis) if before else ()
+        return render_template(
+            "compare.html",
+            around=around,
+            view=view,
+            before=before,
+            changes=found if isinstance(found, tuple) else (),
+            obstacle=None if isinstance(found, tuple) else found,
+            others=[desk.image(one.id, around) for one in earlier],
+        )
+
+    @pages.get("/images/<int:image_id>/print")
+    @who(Right.SEE)
+    def printed(image_id: int) -> str:
+        around = desk.around()
+        view = desk.image(image_id, around) or abort(404)
+        now = desk.now()
+        return render_template(
+            "print.html",
+            around=around,
+            view=view,
+            device=desk.config.device.serial,
+            printed=now.astimezone().strftime("%Y-%m-%d %H:%M"),
+        )
+
+
+def _about(pages: Blueprint, desk: Desk) -> None:
     @pages.get("/about")
     @who(SIGNED_IN)
     def about() -> str:
@@ -70,8 +127,6 @@ def blueprint(desk: Desk) -> Blueprint:
     @who(ANYONE)
     def favicon() -> AnyResponse:
         return redirect(url_for("static", filename="icon.svg"), 308)
-
-    return pages
 
 
 def _libraries() -> list[tuple[str, str, str]]:

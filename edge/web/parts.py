@@ -33,6 +33,16 @@ class Unit:
     firmware: str | None = None
     interlock_open: bool = False
     reason: str | None = None
+    heat_percent: int | None = None
+    """Of what the anode may hold, in steps of 5, so that pages are not told of every degree."""
+    too_hot: bool = False
+    battery_percent: int | None = None
+    """In steps of 5."""
+    charging: bool = False
+    set_to: tuple[float | None, float | None, float | None] | None = None
+    """kV, mA, ms that the next exposure is set to, where the unit tells."""
+    faults: tuple[str, ...] = ()
+    """The unit's own words for what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,26 @@ def _unit(facts: Mapping[str, Any] | None, *, has_port: bool) -> Unit:
         facts.get("firmware"),
         facts.get("interlock_closed") is False or facts.get("interlock") == "open",
         reason if reason in REASONS else _LINK_REASONS.get(link, reason),
+        **_condition(facts),
     )
+
+
+def _condition(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Heat, battery, technique and faults, as far as the unit tells of them."""
+    heat, set_to = facts.get("anode_heat_percent"), facts.get("programmed")
+    told = ("kvp", "tube_current_ma", "exposure_time_ms")
+    return {
+        "heat_percent": _coarse(heat),
+        "too_hot": facts.get("anode_heat_ok") is False,
+        "battery_percent": _coarse(facts.get("battery_percent")),
+        "charging": facts.get("battery_charging") is True,
+        "set_to": tuple(set_to.get(name) for name in told) if isinstance(set_to, dict) else None,
+        "faults": tuple(str(fault.get("text") or fault.get("code")) for fault in facts.get("active_faults") or ()),
+    }
+
+
+def _coarse(percent: object) -> int | None:
+    return 5 * round(percent / 5) if isinstance(percent, int | float) else None
 
 
 def _analyzer(facts: Mapping[str, Any] | None) -> Analyzer:

@@ -63,6 +63,11 @@ def hand_summary(side: str, definite: int, possible: int, fingers: Collection[st
     )
 
 
+def share(value: float) -> str:
+    """A change as a share: `+31 %`."""
+    return f"{value * 100:+.0f} %".replace("-", "\u2212")
+
+
 def area(square_mm: float) -> str:
     """An area."""
     return f"{number(square_mm)} mm²"

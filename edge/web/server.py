@@ -43,12 +43,15 @@ def serve_socket(app: Flask, listener: socket.socket, stop: threading.Event) -> 
         max_request_body_size=1 << 16,
     )  # fmt: skip
     live.start()
+    darkroom = app.extensions["darkroom"]
+    darkroom.warm_up()
     log.info("web-listening", host=server.effective_host, port=int(server.effective_port))
     try:
         while not stop.is_set():
             wasyncore.loop(timeout=_LOOP_S, map=sockets, count=1, use_poll=True)
     finally:
         live.close()
+        darkroom.close()
         server.task_dispatcher.shutdown()
         wasyncore.close_all(sockets)
         log.info("web-stopped")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from edge.store.parcels import Parcel
     from edge.types import Hand, Lesion, QualityNote
     from edge.web.drawing import Drawing
+    from edge.web.orders import Tie
     from edge.web.parts import Parts
 
 Shown = Literal["findings", "no_findings", "not_analysed", "pending"]
@@ -59,8 +60,26 @@ class Delivery:
 
     destination: str
     state: str
-    kinds: tuple[tuple[str, str], ...]
+    kinds: tuple[Sent, ...]
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One object at one destination, in words; `changed`: when its state was reached."""
+
+    kind: str
+    state: str
+    changed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One quality note in words, with what to do."""
+
+    severity: str
+    text: str
+    do: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +89,8 @@ class Row:
     number: int
     place: str
     certainty: str
+    score: str
+    distribution: str
     area: str
     axis: str
     kind: str
@@ -97,11 +118,16 @@ class View:
     match: str
     match_words: str
     conflicting: bool
+    columns: int
+    rows_px: int
+    mm: float | None
+    sendable: tuple[int, ...]
     verdict: Verdict
     steps: tuple[Step, ...]
     deliveries: tuple[Delivery, ...]
-    quality: tuple[QualityNote, ...] | None
+    quality: tuple[Note, ...] | None
     rows: tuple[Row, ...]
+    tie: Tie | None
     signs: tuple[Sign, ...]
     drawing: Drawing | None
     picture: str | None
@@ -115,7 +141,7 @@ def view(image: Image, stored: StoredAnalysis | None, parcels: Sequence[Parcel],
     done = stored if image.state in {State.ANALYSED, State.REPORTED} else None
     analysis = done.analysis if done else None
     findings = analysis if isinstance(analysis, Findings) else None
-    deliveries = tuple(_deliveries(parcels))
+    deliveries = tuple(_deliveries(parcels, now))
     verdict = _verdict(image, analysis, stored, parts)
     technique = image.header.technique if image.header else None
     return View(
@@ -132,10 +158,15 @@ def view(image: Image, stored: StoredAnalysis | None, parcels: Sequence[Parcel],
         match=image.match,
         match_words=words.MATCH[image.match],
         conflicting=image.conflicting,
+        columns=image.header.columns if image.header else 0,
+        rows_px=image.header.rows if image.header else 0,
+        mm=findings.image.mm_per_pixel if findings else None,
+        sendable=tuple(parcel.id for parcel in parcels if parcel.state is not ParcelState.QUEUED),
         verdict=verdict,
         steps=tuple(_steps(image, verdict.shown, deliveries)),
         deliveries=deliveries,
-        quality=analysis.quality if analysis else None,
+        quality=tuple(_note(note) for note in analysis.quality) if analysis else None,
+        tie=None,
         rows=tuple(_row(findings, lesion) for lesion in _lesions(findings)) if findings else (),
         signs=tuple(_signs(findings)) if findings else (),
         drawing=drawing.draw(findings) if findings else None,
@@ -213,6 +244,8 @@ def _row(findings: Findings, lesion: Lesion) -> Row:
         lesion.id,
         phrases.place(findings.hands[lesion.hand].side, lesion.region),
         lesion.certainty,
+        phrases.number(lesion.score, 2),
+        words.DISTRIBUTIONS[lesion.distribution],
         phrases.area(lesion.area_mm2) if measured else words.SIZE_UNKNOWN,
         phrases.long_axis(lesion.long_axis_mm) if measured else "",
         phrases.kind(lesion.type, lesion.bodies),
@@ -266,7 +299,7 @@ def _step(name: str, state: StepState) -> Step:
     return Step(name, words.STEPS[state][name], state)
 
 
-def _deliveries(parcels: Sequence[Parcel]) -> Iterator[Delivery]:
+def _deliveries(parcels: Sequence[Parcel], now: datetime) -> Iterator[Delivery]:
     by_destination: dict[str, list[Parcel]] = {}
     for parcel in parcels:
         by_destination.setdefault(parcel.destination, []).append(parcel)
@@ -275,9 +308,19 @@ def _deliveries(parcels: Sequence[Parcel]) -> Iterator[Delivery]:
         yield Delivery(
             destination,
             next(state for state in _DELIVERY_ORDER if state in states),
-            tuple((words.PARCEL_KINDS.get(p.kind, p.kind), words.DELIVERY[_parcel_state(p)]) for p in own),
+            tuple(_sent(p, now) for p in own),
             tuple(dict.fromkeys(p.reason for p in own if p.reason and p.state is not ParcelState.CONFIRMED)),
         )
+
+
+def _sent(parcel: Parcel, now: datetime) -> Sent:
+    kind = words.PARCEL_KINDS.get(parcel.kind, parcel.kind)
+    return Sent(kind, words.DELIVERY[_parcel_state(parcel)], moment(parcel.changed_utc, now))
+
+
+def _note(note: QualityNote) -> Note:
+    text, do = phrases.quality(note)
+    return Note(note.severity, text, do)
 
 
 def _parcel_state(parcel: Parcel) -> str:
@@ -289,7 +332,22 @@ def patient(image: Image) -> str:
     """The patient's name as a list shows it, or what is known instead."""
     if image.header is None:
         return words.PATIENT_UNREAD
-    name = next(filter(None, image.header.identity.patient_name.split("=")), "")
+    return person_name(image.header.identity.patient_name)
+
+
+def number(image: Image) -> str:
+    """The patient's identifier, or nothing."""
+    return image.header.identity.patient_id if image.header else ""
+
+
+def date(text: str) -> str:
+    """A DICOM date as people write it; what is none stays as it is."""
+    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 else text
+
+
+def person_name(dicom: str) -> str:
+    """A DICOM person name as a list shows it, or that there is none (PS3.5 section 6.2.1)."""
+    name = next(filter(None, dicom.split("=")), "")
     family, *others = name.split("^")
     given = " ".join(filter(None, others))
     return ", ".join(filter(None, (family, given))) or words.PATIENT_UNKNOWN
@@ -299,9 +357,7 @@ def _patient_facts(image: Image) -> tuple[str, ...]:
     if image.header is None:
         return ()
     identity = image.header.identity
-    born = identity.patient_birth_date
-    if len(born) == 8:
-        born = f"{born[:4]}-{born[4:6]}-{born[6:]}"
-    number = f"{words.PATIENT_ID} {identity.patient_id}" if identity.patient_id else ""
+    born = date(identity.patient_birth_date)
+    patient_number = f"{words.PATIENT_ID} {identity.patient_id}" if identity.patient_id else ""
     person = " · ".join(filter(None, (f"{words.BORN} {born}" if born else "", identity.patient_sex)))
-    return tuple(filter(None, (number, person)))
+    return tuple(filter(None, (patient_number, person)))

@@ -147,6 +147,7 @@ class Appliance:
     store: Store = field(init=False)
     run: RunFolder = field(init=False)
     register: Register = field(init=False)
+    apps: list[Flask] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.config = Config.model_validate({"data": self.root, "serial": {"port": "unit"}})
@@ -246,7 +247,14 @@ class Appliance:
                 self.register.add(role.title(), role, password=PASSWORD, pin=PIN, actor="test")
         app = create_app(self.store, self.config, self.run, "0.1.0", self.register)
         app.testing = True
+        self.apps.append(app)
         return app
+
+    def close(self) -> None:
+        """Ends what its pages started."""
+        for app in self.apps:
+            app.extensions["darkroom"].close()
+        self.store.close()
 
     def session(self, role: Role = Role.ADMIN) -> str:
         """A session's token, as a cookie holds it."""

@@ -19,7 +19,7 @@ def appliance(tmp_path: Path) -> Iterator[Appliance]:
     made = Appliance(tmp_path)
     made.speak()
     yield made
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture

@@ -26,24 +26,25 @@ def states(appliance: Appliance, image_id: int) -> list[ParcelState]:
         return [parcel.state for parcel in parcels.of_image(connection, image_id)]
 
 
-def test_held_parcels_are_sent_again_and_no_others(appliance: Appliance, client: FlaskClient) -> None:
+def test_parcels_are_sent_again_held_or_confirmed(appliance: Appliance, client: FlaskClient) -> None:
     image = appliance.whole(findings())
     held, confirmed = hold(appliance, image.id)
     form = {"token": token(client, "/"), "parcel": [held.id, confirmed.id, 999]}
     answer = client.post("/parcels/send-again", data=form, headers=JSON)
     assert answer.status_code == 200
-    assert answer.json == {"ok": True, "text": phrases.send_asked(1)}
-    assert states(appliance, image.id) == [ParcelState.QUEUED, ParcelState.CONFIRMED]
+    assert answer.json == {"ok": True, "text": phrases.send_asked(2)}
+    assert states(appliance, image.id) == [ParcelState.QUEUED, ParcelState.QUEUED]
 
 
 def test_sending_again_what_waits_no_more_says_so(appliance: Appliance, client: FlaskClient) -> None:
     image = appliance.whole(findings())
-    _, confirmed = hold(appliance, image.id)
-    form = {"token": token(client, "/"), "parcel": [confirmed.id]}
+    with appliance.store.read() as connection:
+        waiting = parcels.of_image(connection, image.id)
+    form = {"token": token(client, "/"), "parcel": [parcel.id for parcel in waiting]}
     answer = client.post("/parcels/send-again", data=form, headers=JSON)
     assert answer.status_code == 409
     assert answer.json == {"ok": False, "text": words.SEND_NOTHING}
-    assert states(appliance, image.id) == [ParcelState.HELD, ParcelState.CONFIRMED]
+    assert states(appliance, image.id) == [ParcelState.QUEUED, ParcelState.QUEUED]
 
 
 def test_analysing_again_what_is_on_its_way_says_so(appliance: Appliance, client: FlaskClient) -> None:

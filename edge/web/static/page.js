@@ -22,6 +22,7 @@
   }
 
   function replace(page) {
+    let replaced = false;
     const focused = document.activeElement && document.activeElement.id;
     for (const fresh of parts(page)) {
       const old = document.getElementById(fresh.id);
@@ -30,13 +31,44 @@
       const image = (part) => part.querySelector("[data-image]")?.dataset.image;
       if (image(old) !== image(fresh)) root.classList.remove("hide-marks", "show-ignored");
       old.replaceChildren(...fresh.childNodes);
+      replaced = true;
     }
     document.title = page.title;
+    if (replaced) document.dispatchEvent(new Event("replaced"));
+    notice();
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
 
   function toTheDoor() {
     location.assign(`${body.dataset.door}?next=${encodeURIComponent(location.pathname + location.search)}`);
+  }
+
+  // A new outcome is told by a banner, on every page, and by a chime on the kiosk: two tones up for a result to look
+  // at or one that is missing, one tone for the rest.
+  let told = document.querySelector("#notice [data-outcome]")?.dataset.outcome;
+  function notice() {
+    const newest = document.querySelector("#notice [data-outcome]");
+    if (!newest || newest.dataset.outcome === told) return;
+    told = newest.dataset.outcome;
+    if (told.endsWith("pending")) return;
+    tell(newest.textContent, Boolean(newest.dataset.loud));
+    if (body.dataset.chime) chime(newest.dataset.loud ? [660, 880] : [520]);
+  }
+
+  let sound = null;
+  function chime(tones) {
+    sound ??= new AudioContext();
+    tones.forEach((tone, number) => {
+      const voice = sound.createOscillator(), volume = sound.createGain(), at = sound.currentTime + number * 0.22;
+      voice.frequency.value = tone;
+      volume.gain.setValueAtTime(0.0001, at);
+      volume.gain.exponentialRampToValueAtTime(0.3, at + 0.02);
+      volume.gain.exponentialRampToValueAtTime(0.0001, at + 0.2);
+      voice.connect(volume).connect(sound.destination);
+      voice.start(at);
+      voice.stop(at + 0.22);
+    });
+    root.dataset.chimed = String(Number(root.dataset.chimed || 0) + 1);
   }
 
   async function refresh() {
@@ -132,6 +164,19 @@
       .then((answer) => { if (answer.status === 401) toTheDoor(); }, () => {});
   }
   for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, isActive, { passive: true });
+
+  // A barcode scanner types quickly and ends with Enter: what it reads is looked for, wherever one is.
+  let scanned = "", typed = 0;
+  addEventListener("keydown", (event) => {
+    if (event.target.closest?.("input, select, textarea") || !body.dataset.find) return;
+    const now = performance.now();
+    if (now - typed > 80) scanned = "";
+    typed = now;
+    if (event.key === "Enter" && scanned.length >= 4) {
+      event.preventDefault();
+      location.assign(`${body.dataset.find}?scan=1&q=${encodeURIComponent(scanned)}`);
+    } else if (event.key.length === 1) scanned += event.key;
+  });
 
   // The keys of the PIN, for gloved fingers.
   const pad = document.getElementById("pad"), secret = document.getElementById("secret");
