@@ -117,6 +117,7 @@ class Downloader:
             disk.truncate(part, size := 0)
         if size == blob.length:
             return
+        self._budget.spend(1)  # not even a question when there is nothing left to hear the answer
         body = self._fetcher.open(url, size)
         if body.start == 0 and size:
             disk.truncate(part, size := 0)  # a server that knows no ranges

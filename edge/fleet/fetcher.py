@@ -102,7 +102,7 @@ class Fetcher(FetcherInterface):
         except urllib3.exceptions.HTTPError as error:
             raise DownloadError(f"{type(error).__name__} for {url}") from error
         if response.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-            response.close()
+            _done(response)
             raise DownloadHTTPError(f"{response.status} for {url}", response.status)
         return Body(_start_of(response, start), self._steady(_remote(response)))
 
@@ -158,13 +158,18 @@ def _remote(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     try:
         while chunk := response.read1(_CHUNK, decode_content=False):  # what is there: a drip must not block us
             yield chunk
-        response.release_conn()
     except urllib3.exceptions.TimeoutError as error:
         raise SlowRetrievalError("the line went silent") from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise DownloadError(f"the line broke: {type(error).__name__}") from error
     finally:
-        response.close()
+        _done(response)
+
+
+def _done(response: urllib3.BaseHTTPResponse) -> None:
+    """Closes a half-read connection, keeps a wholly read one."""
+    response.close()
+    response.release_conn()
 
 
 def _start_of(response: urllib3.BaseHTTPResponse, asked: int) -> int:
@@ -172,6 +177,6 @@ def _start_of(response: urllib3.BaseHTTPResponse, asked: int) -> int:
         return 0
     told = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if told is None or int(told[1]) != asked:
-        response.close()
+        _done(response)
         raise DownloadError("an answer to another question")
     return asked

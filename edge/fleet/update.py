@@ -15,7 +15,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -60,7 +60,7 @@ class Outcome:
 
     code: str = ""
     detail: str = ""
-    steps: Mapping[Kind, Step] = MappingProxyType({})
+    steps: Mapping[Kind, Step] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Check:
