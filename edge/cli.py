@@ -99,17 +99,20 @@ def service(name: str, config_path: Path | None, data: Path | None) -> None:
 @click.argument("paths", nargs=-1, required=True, type=_existing)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, in input order.")
 @click.option("--out", type=_any_path, help="Write the report objects to this folder.")
+@click.option("--fhir", is_flag=True, help="With --out: write a FHIR R4 DiagnosticReport too.")
 @click.option("--all-scores", is_flag=True, help="List candidates below the threshold too.")
 @_config
 def analyze(
-    *, paths: tuple[Path, ...], as_json: bool, out: Path | None, all_scores: bool, config_path: Path | None
+    *, paths: tuple[Path, ...], as_json: bool, out: Path | None, fhir: bool, all_scores: bool, config_path: Path | None
 ) -> None:
     """Analyse DICOM files or folders without the appliance."""
     from edge import wire
     from edge.services import batch
 
+    if fhir and out is None:
+        raise click.UsageError("--fhir needs --out")
     complete = True
-    for result in batch.analyse(_load(config_path, None), paths, out, all_scores=all_scores):
+    for result in batch.analyse(_load(config_path, None), paths, out, all_scores=all_scores, fhir=fhir):
         complete = complete and result.analysis.outcome != "not_analysed" and result.trouble is None
         click.echo(wire.to_json(result.analysis) if as_json else _in_words(result.analysis))
         if result.trouble:

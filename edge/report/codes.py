@@ -74,6 +74,11 @@ USABLE: Final = Code("111237", "DCM", "Usable - Meets the quality control standa
 USABLE_WITH_WARNING: Final = Code("111236", "DCM", "Usable - Does not meet the quality control standard")
 UNUSABLE: Final = Code("111235", "DCM", "Unusable - Quality renders image unusable")
 
+# -- in FHIR only ----------------------------------------------------------------------------------------------------
+FINDING: Final = Code("121071", "DCM", "Finding")
+RADIOLOGY_REPORT: Final = Code("11528-7", "LN", "Radiology Report")
+LATERALITY: Final = Code("272741003", "SCT", "Laterality")
+
 # -- segmentation, key object ---------------------------------------------------------------------------------------
 ABNORMAL_STRUCTURE: Final = Code("49755003", "SCT", "Morphologically Abnormal Structure")
 SEGMENTATION: Final = Code("113076", "DCM", "Segmentation")

@@ -22,6 +22,7 @@ from edge.report.algorithm import algorithm
 from edge.report.device import DeviceId
 from edge.report.document import Setting
 from edge.report.header import Source
+from edge.report.outcome import outcome_code, quality_code
 from edge.report.tracked import Tracked
 from edge.types import Analysis, Findings, Hand, Joint, Lesion, NotAnalysed, RegionBurden, Side, Tuft
 
@@ -66,7 +67,7 @@ class Content:
     def _outcome(self) -> sr.MeasurementsAndQualitativeEvaluations:
         analysis = self._analysis
         evaluations = [(codes.SUMMARY_OF_DETECTIONS, outcome_code(analysis))]
-        if (quality := _quality(analysis)) is not None:
+        if (quality := quality_code(analysis)) is not None:
             evaluations.append((codes.QUALITY_ASSESSMENT, quality))
         if isinstance(analysis, NotAnalysed):
             evaluations.append((codes.NOT_ANALYSED_REASON, codes.reason(analysis.reason.code)))
@@ -150,16 +151,6 @@ class Content:
         return _container(codes.QUALITATIVE_EVALUATIONS, items)
 
 
-def outcome_code(analysis: Analysis) -> Code:
-    """The coded outcome (CID 6047). Without a pixel spacing nothing could be measured: then it is partial."""
-    if isinstance(analysis, NotAnalysed):
-        return codes.NOT_ANALYSED
-    found = analysis.outcome == "findings"
-    if analysis.image.mm_per_pixel is None:
-        return codes.PARTLY_WITH_FINDINGS if found else codes.PARTLY_WITHOUT_FINDINGS
-    return codes.SUCCEEDED_WITH_FINDINGS if found else codes.SUCCEEDED_WITHOUT_FINDINGS
-
-
 def outline(lesion: Lesion) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """The lesion's outline as SCOORD wants it: (n, 2) columns and rows, closed.
 
@@ -167,13 +158,6 @@ def outline(lesion: Lesion) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]
     """
     points = np.asarray([*lesion.polygon, lesion.polygon[0]], dtype=np.float64)
     return points + 0.5
-
-
-def _quality(analysis: Analysis) -> Code | None:
-    if isinstance(analysis, NotAnalysed):  # most refusals say nothing of the image's quality
-        return codes.UNUSABLE if analysis.reason.code == "unusable-image" else None
-    warned = any(note.severity == "warning" for note in analysis.quality)
-    return codes.USABLE_WITH_WARNING if warned else codes.USABLE
 
 
 def _region(region: RegionBurden) -> list[sr.Measurement]:

@@ -33,8 +33,10 @@ def files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def analyse(config: Config, paths: Sequence[Path], out: Path | None, *, all_scores: bool) -> Iterator[Result]:
-    """Analyses each file and, with `out`, writes its report objects there."""
+def analyse(
+    config: Config, paths: Sequence[Path], out: Path | None, *, all_scores: bool, fhir: bool = False
+) -> Iterator[Result]:
+    """Analyses each file and, with `out`, writes its report objects there, with `fhir` as FHIR too."""
     settings = Settings(config.analysis.release, config.analysis.deadline_s, config.analysis.threads)
     device = DeviceId("calcedge", "calcedge", config.device.serial, __version__)
     with Worker(settings) as worker:
@@ -44,19 +46,31 @@ def analyse(config: Config, paths: Sequence[Path], out: Path | None, *, all_scor
                 yield Result(result.analysis)
                 continue
             try:
-                reports = make_reports(
-                    path, result.analysis, result.picture_png, made_at=SystemClock().now(), device=device
-                )
+                contents = _made(path, result, device, fhir=fhir)
             except ReportError as error:
                 yield Result(result.analysis, trouble=error)
                 continue
             out.mkdir(parents=True, exist_ok=True)
             written = []
-            for report in reports:
-                target = out / f"{path.stem}.{report.kind}.{report.sop_instance_uid.rsplit('.', 1)[-1][-8:]}.dcm"
-                target.write_bytes(report.content)
+            for name, content in contents.items():
+                target = out / f"{path.stem}.{name}"
+                target.write_bytes(content)
                 written.append(target)
             yield Result(result.analysis, tuple(written))
+
+
+def _made(path: Path, result: Analysed, device: DeviceId, *, fhir: bool) -> dict[str, bytes]:
+    """What is written of one analysis: the end of each file's name, and its content."""
+    now = SystemClock().now()
+    contents = {
+        f"{report.kind}.{report.sop_instance_uid.rsplit('.', 1)[-1][-8:]}.dcm": report.content
+        for report in make_reports(path, result.analysis, result.picture_png, made_at=now, device=device)
+    }
+    if fhir:
+        from edge.report.fhir import fhir_bundle  # noqa: PLC0415 - loads hundreds of models: only when asked for
+
+        contents["fhir.json"] = fhir_bundle(path, result.analysis, made_at=now, device=device).encode()
+    return contents
 
 
 def _one(worker: Worker, path: Path, *, all_scores: bool) -> tuple[Header | None, Analysed]:
