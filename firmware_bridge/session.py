@@ -57,9 +57,9 @@ from firmware_bridge.timemap import TimeKeeper, TimeMap
 __all__ = ["DEGRADED_AFTER_NS", "DOWN_AFTER_NS", "LINK_OF", "Action", "ClosePort", "Persist", "Send", "Session"]
 
 _MS: Final = 1_000_000
-DEGRADED_AFTER_NS: Final = 2_500 * _MS
+DEGRADED_AFTER_NS: Final = 2_400 * _MS
 DOWN_AFTER_NS: Final = 5_000 * _MS
-"""Three and five heartbeats missed."""
+"""Heartbeats come each second. A silent unit is seen within 2.5 s, the 50 ms of a turn included."""
 _ASK_EVERY_NS: Final = 500 * _MS
 _ASK_AGAIN_NS: Final = 100 * _MS
 _REPLAY_AGAIN_NS: Final = 250 * _MS

@@ -337,7 +337,7 @@ def test_silence_degrades_the_link_then_gives_the_port_up() -> None:
         session.tick(START + now_ms * MS)
         if not seen or seen[-1][1] is not session.status().link:
             seen.append((now_ms, session.status().link))
-    assert seen == [(0, LinkState.UP), (2550, LinkState.DEGRADED), (5050, LinkState.DOWN)]
+    assert seen == [(0, LinkState.UP), (2450, LinkState.DEGRADED), (5050, LinkState.DOWN)]
     assert session.status().reason is LinkReason.SILENT
 
 
