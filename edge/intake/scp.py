@@ -25,7 +25,7 @@ from edge.errors import CalcedgeError, StoreError
 from edge.intake.keeper import Keeper
 from edge.intake.porch import Porch
 from edge.network.calling import MAX_PDU
-from edge.network.steady import steady
+from edge.network.mend import mend
 from edge.network.tls import server_context
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class StoreScp:
         """
         settings = self._settings
         context = server_context(self._tls) if settings.tls and self._tls else None
-        steady()
+        mend()
         # The library writes streamed data sets where the standard library puts temporary files: beside the objects,
         # so that a finished one becomes an object by a rename.
         _config.STORE_RECV_CHUNKED_DATASET = True

@@ -18,7 +18,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import time
 
 from edge.errors import DeliveryError
-from edge.network.steady import steady
+from edge.network.mend import mend
 from edge.network.tls import client_context
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def call(
         ConfigError: the TLS files can't be used.
     """
     assert len(contexts) <= MAX_CONTEXTS
-    steady()
+    mend()
     wire = _Wire(node.timeout_s)
     entity = AE(ae_title=node.calling_title)
     entity.connection_timeout = entity.acse_timeout = min(CONNECT_S, node.timeout_s)
@@ -199,7 +199,9 @@ def _end(association: Association, wire: _Wire) -> None:
         if association.is_established:
             association.release()
         if association.is_alive() or association.dul.is_alive():
-            association.abort()
+            if not (association.is_aborted or association.is_released or association.is_rejected):
+                association.abort()
+            wire.cut()
             association.kill()
     finally:
         parting.cancel()
