@@ -1,17 +1,23 @@
 """Which exposure made which image. Rules without I/O.
 
 The unit tells of exposures by serial; images come by network, seconds or minutes later, from a clock that may be
-wrong by an hour. What always holds: an exposure is given to one image at most; where the evidence doesn't single one
-out, the answer is *ambiguous* and names the candidates. A match is information for people; no analysis waits for it.
+wrong by an hour. What always holds: an exposure is given to one image at most, and only by *when* it was: an image
+that nobody exposed (a detector triggered by a knock) bears the technique set at the console, so that an equal
+technique proves nothing. Where time doesn't single one out, the answer is *ambiguous* and names the candidates. A
+match is information for people; no analysis waits for it.
 
-Evidence, in the order of its worth: technique (kV, mAs) within the rounding of the DICOM tags; the time of
-acquisition, once enough images consent on the offset between their clock and ours; the time of arrival,
-which only bounds. A silent header is neutral: it never counts against a candidate, and never for it.
+How two clocks are compared. An image arrives within a quarter of an hour of its exposure, so that only the offset of
+the image's clock *modulo a quarter* matters: time zones and daylight saving drop out. The offset is that on which
+recent images consent; what was learned on earlier days, or a clock that is simply right, is a hint that fewer images
+have to confirm. A header that is silent about technique or time never counts for or against a candidate.
+
+    arrives 10:00:09, acquired 11:00:03    the unit's clock is an hour ahead, modulo a quarter: right
+    exposures 09:59:41, 10:00:02           the second one lies 1 s from 10:00:03; the first, of equal technique, 22 s
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -21,12 +27,17 @@ from edge.types import Technique
 WINDOW_S: Final = 15 * 60.0
 """An image arrives within this time after its exposure, or is not matched."""
 ADVANCE_S: Final = 2.0
-"""By how much an exposure's time may lie after the image's arrival: the error of an unmapped device time."""
+"""By how much an exposure's time may lie after the image's arrival: the error of two clocks read one after another."""
+RECENT: Final = 12
+"""On so many images the offset is judged: more would hide that the clock was set."""
 _MAX_DEVIATIONS: Final = 3.0
 _MARGIN: Final = 4.0
 _LEAST_CONSENT: Final = 5
+_LEAST_CONFIRMED: Final = 3
 _CONSENT_S: Final = 4.0
 _LEAST_SIGMA_S: Final = 1.0
+_HINT_SIGMA_S: Final = 1.5
+_LEAST_REMEMBERED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ class ImageClue:
 
 @dataclass(frozen=True, slots=True)
 class ExposureClue:
-    """An exposure that no image has claimed. `timed` is False when its time is only that of its arrival."""
+    """An exposure. `timed` is False when its time is only that of its arrival: it may have been minutes before."""
 
     id: int
     at_s: float
@@ -50,10 +61,14 @@ class ExposureClue:
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """How far the image's clock is ahead of ours, by consent; `sigma_s` is its uncertainty."""
+    """How far the image's clock is ahead of ours, modulo a quarter of an hour; `sigma_s` is its uncertainty.
+
+    `sure`: enough images consent on it to tell one of several equal exposures from another.
+    """
 
     ahead_s: float
     sigma_s: float
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,80 +93,139 @@ class Unmatched:
 Verdict = Matched | Ambiguous | Unmatched
 
 
-def match(image: ImageClue, exposures: Sequence[ExposureClue], offset: Offset | None) -> Verdict:
-    """Judges one image against the unclaimed exposures."""
-    scored = []
-    for exposure in exposures:
-        if not _could_be(image, exposure):
-            continue
-        deviations = _technique_deviations(image.technique, exposure.technique)
-        if offset is not None and image.acquired_s is not None and exposure.timed:
-            deviations.append(abs(image.acquired_s - offset.ahead_s - exposure.at_s) / offset.sigma_s)
-        if any(deviation > _MAX_DEVIATIONS for deviation in deviations):
-            continue
-        scored.append((sum(d * d for d in deviations), bool(deviations), exposure.id))
-    if not scored:
+def match(
+    image: ImageClue, exposures: Sequence[ExposureClue], offset: Offset | None, claimed: Sequence[ExposureClue] = ()
+) -> Verdict:
+    """Judges one image against the unclaimed exposures. `claimed` are those of other images: rivals all the same."""
+    possible = [exposure for exposure in exposures if could_be(image, exposure)]
+    everyone = Ambiguous(tuple(exposure.id for exposure in possible))
+    if not possible:
         return Unmatched()
-    scored.sort()
-    cost, has_evidence, best = scored[0]
-    alone = len(scored) == 1 or scored[1][0] - cost >= _MARGIN
-    if alone and has_evidence:
-        return Matched(best)
-    return Ambiguous(tuple(exposure_id for *_, exposure_id in scored))
+    if offset is None or image.acquired_s is None:
+        return everyone
+    timed = [exposure for exposure in possible if exposure.timed]
+    costs = []
+    for exposure in timed:
+        off = abs(modulo(image.acquired_s - exposure.at_s - offset.ahead_s)) / offset.sigma_s
+        if off <= _MAX_DEVIATIONS:
+            technique = _technique_deviations(image.technique, exposure.technique)
+            costs.append((off * off + sum(d * d for d in technique), exposure.id))
+    if not costs:
+        untimed = tuple(exposure.id for exposure in possible if not exposure.timed)
+        if untimed:
+            return Ambiguous(untimed)
+        return Unmatched() if offset.sure else everyone
+    costs.sort()
+    if len(costs) > 1 and costs[1][0] - costs[0][0] < _MARGIN:
+        return Ambiguous(tuple(exposure_id for _, exposure_id in costs))
+    rivals = len(timed) + sum(could_be(image, other) for other in claimed) > 1
+    return Matched(costs[0][1]) if offset.sure or not rivals else everyone
 
 
-def clock_offset(images: Sequence[ImageClue], exposures: Sequence[ExposureClue]) -> Offset | None:
-    """The offset between the images' clock and ours, by consent: the one that explains most images at once.
+def clock_offset(
+    images: Sequence[ImageClue], exposures: Sequence[ExposureClue], hints: Iterable[float] = (0.0,)
+) -> Offset | None:
+    """The offset between the images' clock and ours on which the newest images consent.
 
     Every image is held against every exposure that could have made it; the true pairs all show the same offset, the
-    false ones scatter. None while fewer than five images consent, or another offset explains half as many.
+    false ones scatter. Five images that consent are enough when no other offset explains more than half as many; of a
+    hint (0: the clock is right; or what was remembered) one is enough to match by where there is no rival, three to
+    be sure if no other offset explains as many. When the two newest images speak against an offset, the clock was
+    set: it is not used any more.
+
+    Args:
+        images: images in the order of their arrival; the last `RECENT` that could be of some exposure are used.
+        exposures: all that were told in the time of these images, claimed or not.
+        hints: offsets in seconds, the likeliest first.
     """
     offers = [
-        (image.acquired_s - exposure.at_s, number)
+        (modulo(image.acquired_s - exposure.at_s), number)
         for number, image in enumerate(images)
         if image.acquired_s is not None
         for exposure in exposures
-        if exposure.timed and _could_be(image, exposure)
+        if exposure.timed and could_be(image, exposure)
     ]
-    offers.sort()
-    best = _consenting(offers)
-    if len({number for _, number in best}) < _LEAST_CONSENT:
-        return None
-    centre = median(offer for offer, _ in best)
-    rest = [(offer, number) for offer, number in offers if abs(offer - centre) > 2 * _CONSENT_S]
-    if 2 * len({number for _, number in _consenting(rest)}) > len({number for _, number in best}):
-        return None
-    spread = median(abs(offer - centre) for offer, _ in best)
-    return Offset(centre, max(_LEAST_SIGMA_S, 1.5 * spread))
+    numbers = sorted({number for _, number in offers})[-RECENT:]
+    offers = sorted(offer for offer in offers if offer[1] in numbers)
+    newest = set(numbers[-2:])
+    centre = _busiest(offers)
+    for ahead_s, least_usable in (
+        *((modulo(hint), 1) for hint in hints),
+        *([(centre, _LEAST_CONSENT)] if centre is not None else []),
+    ):
+        near = [(modulo(offer - ahead_s), number) for offer, number in offers]
+        for_it = {number for off_s, number in near if abs(off_s) <= _CONSENT_S}
+        if len(for_it) < least_usable or 2 * len(for_it) <= len(numbers) or not for_it & newest:
+            continue
+        rest = [(offer, number) for offer, number in offers if abs(modulo(offer - ahead_s)) > 2 * _CONSENT_S]
+        other = _busiest(rest)
+        against = _supporters(rest, other) if other is not None else 0
+        hinted = least_usable == 1
+        sure = against < len(for_it) >= _LEAST_CONFIRMED if hinted else 2 * against <= len(for_it)
+        if not (hinted or sure):
+            continue
+        best = [off_s for off_s, _ in near if abs(off_s) <= _CONSENT_S]
+        middle = median(best) if sure else 0.0
+        spread = median(abs(off_s - middle) for off_s in best)
+        least_s = _LEAST_SIGMA_S if sure else _HINT_SIGMA_S
+        return Offset(modulo(ahead_s + middle), max(least_s, 1.5 * spread), sure)
+    return None
 
 
-def _consenting(offers: Sequence[tuple[float, int]]) -> Sequence[tuple[float, int]]:
-    """The run of sorted offers within `_CONSENT_S` of its first that speaks for most images."""
-    best: Sequence[tuple[float, int]] = ()
-    most = end = 0
-    for start, (first, _) in enumerate(offers):
-        while end < len(offers) and offers[end][0] - first <= _CONSENT_S:
-            end += 1
-        if (count := len({number for _, number in offers[start:end]})) > most:
-            best, most = offers[start:end], count
-    return best
+def remembered(ahead_s: Sequence[float]) -> list[float]:
+    """The hint that earlier matches give: the middle of the newest five, if most of them agree.
+
+    Args:
+        ahead_s: by how much the image's clock was ahead of ours in each match, newest first.
+    """
+    newest = [modulo(value - ahead_s[0]) for value in ahead_s[:5]]
+    agree = [value for value in newest if abs(value) <= _CONSENT_S]
+    return [modulo(ahead_s[0] + median(agree))] if len(agree) >= _LEAST_REMEMBERED else []
 
 
-def _could_be(image: ImageClue, exposure: ExposureClue) -> bool:
-    if not -ADVANCE_S <= image.arrived_s - exposure.at_s <= WINDOW_S:
+def modulo(seconds: float) -> float:
+    """The same moment in the quarter of an hour around nought: -450 to 450."""
+    return (seconds + WINDOW_S / 2) % WINDOW_S - WINDOW_S / 2
+
+
+def could_be(image: ImageClue, exposure: ExposureClue) -> bool:
+    """Whether arrival and technique allow that this exposure made this image."""
+    after_s = image.arrived_s - exposure.at_s
+    earliest_s = -ADVANCE_S if exposure.timed else -WINDOW_S  # told late: it may have been long before
+    if not earliest_s <= after_s <= WINDOW_S:
         return False
     return all(d <= _MAX_DEVIATIONS for d in _technique_deviations(image.technique, exposure.technique))
 
 
+def _busiest(offers: Sequence[tuple[float, int]]) -> float | None:
+    """The middle of the run of offers within `_CONSENT_S` that speaks for most images. The circle is cut open once."""
+    if not offers:
+        return None
+    ordered = sorted(offers)
+    ordered += [(offer + WINDOW_S, number) for offer, number in ordered if offer < -WINDOW_S / 2 + _CONSENT_S]
+    best: Sequence[tuple[float, int]] = ()
+    most = end = 0
+    for start, (first, _) in enumerate(ordered):
+        while end < len(ordered) and ordered[end][0] - first <= _CONSENT_S:
+            end += 1
+        if (count := len({number for _, number in ordered[start:end]})) > most:
+            best, most = ordered[start:end], count
+    return modulo(median(offer for offer, _ in best))
+
+
+def _supporters(offers: Sequence[tuple[float, int]], ahead_s: float) -> int:
+    return len({number for offer, number in offers if abs(modulo(offer - ahead_s)) <= _CONSENT_S})
+
+
 def _technique_deviations(image: Technique, exposure: Technique) -> list[float]:
-    """Deviations in units of what the tags' rounding and a generator's tolerance explain.
+    """Deviations in units of what the tags' rounding and a generator's tolerance explain. 0 and None: not known.
 
     Exposure (0018,1152) is a whole number of mAs: 2.5 may be written 2 or 3 (PS3.3 C.8.7.2), hence the tolerance.
     """
     deviations = []
-    if image.kvp is not None and exposure.kvp is not None:
+    if image.kvp and exposure.kvp:
         deviations.append(abs(image.kvp - exposure.kvp) / max(0.5, 0.01 * exposure.kvp))
-    if image.exposure_mas is not None and exposure.exposure_mas is not None:
+    if image.exposure_mas is not None and exposure.exposure_mas:
         whole = image.exposure_mas == round(image.exposure_mas)
         tolerance = 0.5 if whole else max(0.05, 0.02 * exposure.exposure_mas)
         deviations.append(abs(image.exposure_mas - exposure.exposure_mas) / tolerance)

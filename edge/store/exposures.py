@@ -84,22 +84,28 @@ def latest(connection: sqlite3.Connection, limit: int = 10) -> list[Exposure]:
     return [_exposure(row) for row in rows]
 
 
-def unclaimed(connection: sqlite3.Connection, boot: str, since_ns: int) -> list[Exposure]:
-    """Exposures of a boot, since then, that no image is matched to, in the order of their time."""
-    rows = connection.execute(
-        """SELECT * FROM exposures WHERE at_boot = ? AND at_ns >= ? AND NOT EXISTS
-             (SELECT 1 FROM images WHERE images.exposure_id = exposures.id) ORDER BY at_ns, id""",
-        (boot, since_ns),
-    )
-    return [_exposure(row) for row in rows]
-
-
 def of_boot(connection: sqlite3.Connection, boot: str, since_ns: int) -> list[Exposure]:
     """Exposures of a boot since then, claimed or not, in the order of their time."""
     rows = connection.execute(
         "SELECT * FROM exposures WHERE at_boot = ? AND at_ns >= ? ORDER BY at_ns, id", (boot, since_ns)
     )
     return [_exposure(row) for row in rows]
+
+
+def told_since(
+    connection: sqlite3.Connection, boot: str, since_ns: int, since_utc: str
+) -> list[tuple[Exposure, int | None]]:
+    """Exposures since a moment, with the number of the image that each is matched to, in the order of their time.
+
+    Those of `boot` by its monotonic clock; those of other boots by UTC (ISO 8601 with Z), as far as that is right.
+    """
+    rows = connection.execute(
+        """SELECT exposures.*, images.id AS image_id FROM exposures
+             LEFT JOIN images ON images.exposure_id = exposures.id
+           WHERE (at_boot = ? AND at_ns >= ?) OR (at_boot != ? AND at_utc >= ?) ORDER BY at_utc, exposures.id""",
+        (boot, since_ns, boot, since_utc),
+    )
+    return [(_exposure(row), row["image_id"]) for row in rows]
 
 
 def _exposure(row: sqlite3.Row) -> Exposure:

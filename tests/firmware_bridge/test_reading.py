@@ -110,14 +110,13 @@ def test_frames_that_were_numbered_and_never_came_are_counted() -> None:
 
 
 def test_a_line_that_never_makes_a_frame_is_garbled_until_one_comes() -> None:
-    line = Line()
-    line.feed(b"\xa5" * 63)
-    assert not line.garbled
-    line.reset()
-    line.feed(b"\xa5\x00")
-    assert line.garbled
-    line.feed(encode_frame(Frame(MessageType.LOG, 0, 7, 1, b"\xa0"), flush=True))
-    assert not line.garbled
+    line, good = Line(), encode_frame(Frame(MessageType.LOG, 0, 7, 1, b"\xa0"), flush=True)
+    garbled = []
+    for part in (b"\xa5" * 63, b"\xa5\x00", good, b"\xa5"):
+        line.feed(part)
+        line.reset()
+        garbled.append(line.garbled)
+    assert garbled == [False, True, False, False]
 
 
 def event(message: Event, *, replayed: bool = False, at_ns: int = NOW) -> ReceivedEvent:
