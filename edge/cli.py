@@ -13,6 +13,7 @@ import click
 from edge import __version__
 from edge.errors import CalcedgeError
 from edge.people.cli import people
+from edge.services.keeping import backup, restore
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -33,6 +34,8 @@ def cli() -> None:
 
 
 cli.add_command(people)
+cli.add_command(backup)
+cli.add_command(restore)
 
 
 def main() -> None:
@@ -47,8 +50,7 @@ def main() -> None:
 def _load(config_path: Path | None, data: Path | None) -> Config:
     from edge.config import load
 
-    config = load(config_path)
-    return config.model_copy(update={"data": data.resolve()}) if data else config
+    return load(config_path, data.resolve() if data else None)
 
 
 def _until_told_to_stop() -> threading.Event:

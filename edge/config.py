@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from edge import siteparts
 from edge.errors import ConfigError
 
 DEFAULT_RELEASE: Final = Path(__file__).resolve().parent.parent / "models" / "releases" / "hand-calcinosis-0.1.0"
@@ -277,17 +278,26 @@ class Config(_Part):
         return self.data / "run"
 
 
-def load(path: Path | None) -> Config:
-    """Reads the configuration; defaults when `path` is None.
+def load(path: Path | None, data: Path | None = None) -> Config:
+    """Reads the configuration; without a `path` the file that `CALCEDGE_CONFIG` names; without both, defaults.
+
+    `data` takes the place of the configured folder of the store. What the site's admin set on the page
+    (`edge.siteparts`) takes the place of the same parts of the file.
 
     Raises:
         ConfigError: naming the place and what is wrong with it.
     """
+    named = os.environ.get("CALCEDGE_CONFIG")
+    path = path or (Path(named) if named else None)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
-        return Config.model_validate(values)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        if data:
+            values["data"] = data
+        config = Config.model_validate(values)
+        parts = siteparts.read(config.data)
+        return Config.model_validate(values | parts) if parts else config
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{path}: {places}") from error
+    except (OSError, ValueError) as error:  # not TOML, not JSON, not text
+        raise ConfigError(f"{path}: {error}") from error

@@ -85,6 +85,5 @@ def _open(config_path: Path | None, data: Path | None) -> tuple[Config, Register
     from edge.people.register import Register
     from edge.store import Store
 
-    config = load(config_path)
-    config = config.model_copy(update={"data": data.resolve()}) if data else config
+    config = load(config_path, data.resolve() if data else None)
     return config, Register(Store.open(config.data))

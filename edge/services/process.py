@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from edge import log
+from edge import log, siteparts
 from edge.clock import SystemClock
 from edge.config import Config
 from edge.runtime import RunFolder
@@ -72,11 +72,21 @@ def run_service(service: str, config: Config, body: Callable[[Context], None]) -
     run = RunFolder(config.run_folder, clock)
     with store.transaction() as tx:
         events.append(tx, clock.now(), service, "service-started", service)
+    watcher = threading.Thread(target=_end_when_settings_change, args=(config, stop), name="settings", daemon=True)
+    watcher.start()
     try:
         body(Context(service, config, store, run, stop, Beat(service, run, clock)))
     finally:
         store.close()
     return 0
+
+
+def _end_when_settings_change(config: Config, stop: threading.Event) -> None:
+    """Whoever keeps this process starts it again, with what the admin set."""
+    began = siteparts.stamp(config.data)
+    while not stop.wait(_BEAT_S):
+        if siteparts.stamp(config.data) != began:
+            stop.set()
 
 
 def die_with_parent() -> None:

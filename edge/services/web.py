@@ -8,6 +8,7 @@ from typing import Final
 from edge.people.register import Register
 from edge.people.setup import make_code
 from edge.services.process import Context
+from edge.services.selftest import examine
 from edge.web.app import create_app
 from edge.web.server import serve
 
@@ -27,7 +28,7 @@ def body(context: Context) -> None:
         register = Register(context.store)
         if not register.is_set_up:
             make_code(context.config)
-        app = create_app(context.store, context.config, context.run, register=register)
+        app = create_app(context.store, context.config, context.run, register=register, examine=examine)
         serve(app, context.config.web.host, context.config.web.port, context.stop)
     finally:
         context.stop.set()

@@ -98,6 +98,15 @@ def latest(connection: sqlite3.Connection, limit: int = 50) -> list[Event]:
     return [_event(row) for row in rows]
 
 
+def before(connection: sqlite3.Connection, event_id: int | None, limit: int) -> list[Event]:
+    """Events older than `event_id` (the newest ones without it), newest first."""
+    rows = connection.execute(
+        "SELECT * FROM events WHERE id < ? ORDER BY id DESC LIMIT ?",
+        (event_id if event_id is not None else 2**62, limit),
+    )
+    return [_event(row) for row in rows]
+
+
 def last_id(connection: sqlite3.Connection) -> int:
     """The newest event's number, 0 when there is none."""
     (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()

@@ -11,13 +11,30 @@ import edge
 from edge.errors import StoreError
 from edge.people import site
 from edge.people.register import Register
-from edge.web import actions, entrance, exports, feeds, first_run, menu, orders, pages, people, phrases, problems, words
+from edge.web import (
+    actions,
+    entrance,
+    exports,
+    feeds,
+    first_run,
+    menu,
+    orders,
+    pages,
+    people,
+    phrases,
+    problems,
+    settings,
+    upkeep,
+    words,
+)
 from edge.web.access import Gate, allowed
 from edge.web.darkroom import Darkroom
 from edge.web.desk import Desk
 from edge.web.guard import Guard
 from edge.web.live import Live
+from edge.web.notices import Notices
 from edge.web.pictures import Pictures
+from edge.web.upkeep import Examine, nothing
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -57,12 +74,14 @@ def create_app(
     config: Config,
     run: RunFolder,
     release_version: str | None = None,
+    *,
     register: Register | None = None,
+    examine: Examine = nothing,
 ) -> Flask:
     """The page's application. `serve` starts and stops what lives beside it (`extensions["live"]`).
 
     `release_version` names the model release that is configured; it is shown until the detector says what it runs.
-    `register` knows the people; one over the same store by default.
+    `register` knows the people; one over the same store by default. `examine` runs the self-test.
     """
     app = Site(__name__, static_folder="static", template_folder="templates")
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_AGE_S
@@ -75,6 +94,7 @@ def create_app(
     desk = Desk(store, config, run, live, Pictures(store.objects), darkroom, edge.__version__, release_version)
     app.extensions["live"] = live
     app.extensions["darkroom"] = darkroom
+    app.extensions["notices"] = Notices(store, config.device.serial)
     app.extensions["register"] = register
     app.register_blueprint(guard.blueprint())
     app.register_blueprint(gate.blueprint())
@@ -82,6 +102,8 @@ def create_app(
     app.register_blueprint(first_run.blueprint(desk, register))
     app.register_blueprint(menu.blueprint(desk, register))
     app.register_blueprint(people.blueprint(desk, register))
+    app.register_blueprint(settings.blueprint(desk))
+    app.register_blueprint(upkeep.blueprint(desk, register, examine))
     app.register_blueprint(pages.blueprint(desk))
     app.register_blueprint(exports.blueprint(desk))
     if config.worklist is not None:

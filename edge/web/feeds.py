@@ -47,7 +47,7 @@ def _films(feeds: Blueprint, desk: Desk) -> None:
         image = desk.received(image_id)
         if image is None or image.header is None:
             abort(404)
-        small = not g.kiosk and "gzip" in request.accept_encodings
+        small = not g.kiosk and request.accept_encodings["gzip"] > 0
         response = Response(mimetype="application/octet-stream", headers={"Cache-Control": "private, no-cache"})
         response.set_etag(f"film-{image.object[:32]}-{small:d}")
         if not response.make_conditional(request).status.startswith("304"):

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 _KEEP_LANGUAGE_S: Final = 365 * 86_400
 _TILES: Final = (
-    ("settings.connections", "CONNECTIONS"),
-    ("settings.health", "HEALTH"),
+    ("upkeep.connections", "CONNECTIONS"),
+    ("upkeep.state", "HEALTH"),
     ("people.everybody", "PEOPLE"),
     ("settings.form", "SETTINGS"),
-    ("settings.audit", "AUDIT"),
-    ("settings.keeping", "KEEPING"),
+    ("upkeep.audit", "AUDIT"),
+    ("upkeep.keeping", "KEEPING"),
     ("pages.about", "NAV_ABOUT"),
     ("pages.errors", "ERRORS_ALL"),
 )

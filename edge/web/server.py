@@ -45,12 +45,15 @@ def serve_socket(app: Flask, listener: socket.socket, stop: threading.Event) -> 
     live.start()
     darkroom = app.extensions["darkroom"]
     darkroom.warm_up()
+    notices = app.extensions["notices"]
+    notices.start()
     log.info("web-listening", host=server.effective_host, port=int(server.effective_port))
     try:
         while not stop.is_set():
             wasyncore.loop(timeout=_LOOP_S, map=sockets, count=1, use_poll=True)
     finally:
         live.close()
+        notices.close()
         darkroom.close()
         server.task_dispatcher.shutdown()
         wasyncore.close_all(sockets)

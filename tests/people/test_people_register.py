@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,8 @@ from edge.people.tries import ADDRESS_TRIES, ADDRESS_WINDOW_S, FREE_TRIES, LONGE
 from edge.store import Store, events
 
 PASSWORD, PIN = "correct horse battery", "482913"
-KIOSK = {"kiosk": True, "address": "127.0.0.1"}
-TABLET = {"kiosk": False, "address": "10.0.0.7"}
+KIOSK: dict[str, Any] = {"kiosk": True, "address": "127.0.0.1"}
+TABLET: dict[str, Any] = {"kiosk": False, "address": "10.0.0.7"}
 
 
 class MovedClock:
@@ -49,9 +50,9 @@ def register(store: Store, clock: MovedClock) -> Register:
     return made
 
 
-def refusal(register: Register, name: str, secret: str, **where: object) -> NotAllowed:
+def refusal(register: Register, name: str, secret: str, **where: Any) -> NotAllowed:
     with pytest.raises(NotAllowed) as caught:
-        register.sign_in(name, secret, **where)  # type: ignore[arg-type]
+        register.sign_in(name, secret, **where)
     return caught.value
 
 
@@ -150,9 +151,10 @@ def test_a_change_ends_the_sessions_and_the_last_admin_stays(register: Register)
     register.change(tom.id, active=False, actor="Ada")
     assert register.person(token, touch=False) is None
     assert refusal(register, "Tom", PIN, **KIOSK).trouble == "wrong"
-    for change in ({"active": False}, {"role": Role.CLINICIAN}):
+    changes: tuple[dict[str, Any], ...] = ({"active": False}, {"role": Role.CLINICIAN})
+    for change in changes:
         with pytest.raises(NotAllowed) as caught:
-            register.change(ada.id, actor="Ada", **change)  # type: ignore[arg-type]
+            register.change(ada.id, actor="Ada", **change)
         assert caught.value.trouble == "last-admin"
     register.change(tom.id, active=True, role=Role.ADMIN, actor="Ada")
     register.change(ada.id, active=False, actor="Tom")

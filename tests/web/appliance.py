@@ -245,7 +245,7 @@ class Appliance:
         if not self.register.is_set_up:
             for role in reversed(Role):
                 self.register.add(role.title(), role, password=PASSWORD, pin=PIN, actor="test")
-        app = create_app(self.store, self.config, self.run, "0.1.0", self.register)
+        app = create_app(self.store, self.config, self.run, "0.1.0", register=self.register)
         app.testing = True
         self.apps.append(app)
         return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,7 +26,7 @@ def routes(app: Flask) -> Iterator[tuple[str, str, str]]:
     """Method, a path that exists, endpoint."""
     arguments = {"filename": "page.css", "code": "deadline", "token": "no-such-link", "name": "x"}
     for rule in app.url_map.iter_rules():
-        values = {name: arguments.get(name, 1) for name in rule.arguments}
+        values: dict[str, Any] = {name: arguments.get(name, 1) for name in rule.arguments}
         with app.test_request_context():
             path = app.url_for(rule.endpoint, **values)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
@@ -144,7 +145,7 @@ def test_a_page_that_refreshes_itself_is_told_that_its_session_ended(appliance: 
 
 def test_a_fresh_appliance_shows_the_set_up_and_nothing_else(appliance: Appliance) -> None:
     appliance.whole(findings())
-    app = create_app(appliance.store, appliance.config, appliance.run, "0.1.0", appliance.register)
+    app = create_app(appliance.store, appliance.config, appliance.run, "0.1.0", register=appliance.register)
     client = app.test_client()
     for path in ("/", "/images/1", "/sign-in", "/menu"):
         assert client.get(path).headers["Location"] == "/set-up"
