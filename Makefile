@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TRAIN := .venv-train
-PEERS := orthanc dcmtk dicom3tools chromium
+PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools chromium
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

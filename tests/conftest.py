@@ -46,7 +46,9 @@ def _missing(item: pytest.Item) -> list[str]:
         program
         for marker in item.iter_markers("needs")
         for program in marker.args
-        if shutil.which(program) is None and shutil.which(program, path="/usr/sbin:/sbin") is None
+        if not Path(program).is_file()  # a plug-in, by its whole path
+        and shutil.which(program) is None
+        and shutil.which(program, path="/usr/sbin:/sbin") is None
     ]
     if item.get_closest_marker("shared_data") and not SHARED.is_dir():
         missing.append("the shared radiographs")
