@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 _CONFIG = Path(__file__).parent / "training" / "default.toml"
 _RELEASES = Path(__file__).parent / "releases"
+_folder = click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True)
 
 
 @click.group()
@@ -56,16 +56,33 @@ def export(config: Path, release: Path | None) -> None:
 @main.command()
 @click.option("--config", type=click.Path(path_type=Path, exists=True), default=_CONFIG, show_default=True)
 @click.option("--release", type=click.Path(path_type=Path), help="The release's folder.")
-@click.option("--films", default=120, show_default=True, help="Held-out phantom films.")
-@click.option("--real", type=click.Path(path_type=Path), help="Folder of real hands; never trained on.")
-@click.option("--set-thresholds/--keep-thresholds", default=False, help="Choose thresholds from half of the phantoms.")
-def evaluate(config: Path, release: Path | None, films: int, real: Path | None, *, set_thresholds: bool) -> None:
+@click.option("--films", default=140, show_default=True, help="Held-out phantom hands, and as many for thresholds.")
+@click.option("--real", type=_folder, help="Folder of real hands; never trained on.")
+@click.option("--foreign", type=_folder, help="Folder of DICOM files that show no hand.")
+@click.option("--processes", default=2, show_default=True, help="That work at the same time.")
+@click.option("--quick", is_flag=True, help="A sixth of the films: to see whether something is wrong.")
+@click.option("--set-thresholds/--keep-thresholds", default=False, help="Choose thresholds from phantoms of their own.")
+def evaluate(
+    *,
+    config: Path,
+    release: Path | None,
+    films: int,
+    real: Path | None,
+    foreign: Path | None,
+    processes: int,
+    quick: bool,
+    set_thresholds: bool,
+) -> None:
     """Measures a release on held-out phantoms and, where given, on real hands; writes its evaluation and card."""
-    from models.evaluation.run import evaluate_release
+    from models.evaluation import run
 
     settings = _read(config)
     folder = release or release_folder(settings)
-    click.echo(json.dumps(evaluate_release(folder, settings, films, real, choose=set_thresholds), indent=1))
+    plan = run.Plan(
+        tuning=films if set_thresholds else 0, measured=films, real=real, foreign=foreign, processes=processes
+    )
+    run.evaluate_release(folder, settings, run.quick(plan) if quick else plan)
+    click.echo((folder / "card.md").read_text(encoding="utf-8"))
 
 
 def release_folder(settings: dict[str, Any]) -> Path:

@@ -1,46 +1,38 @@
-"""Real hands: clean films of the mature and near mature. Every mark on them is false. Measured on, never trained on."""
+"""Real hands: clean films, every mark on them is false. Measured on, never trained on; no threshold comes from them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from PIL import Image
 
 from edge.detector import prepare
-from edge.types import Findings
-from models.evaluation.appliance import Appliance
+from models.evaluation.truth import TrueFilm
+
+SETS: Final = ("mature", "near_mature", "hard")
+INSERTED_SETS: Final = ("mature", "near_mature")
 
 
-@dataclass(frozen=True, slots=True)
-class RealHand:
-    """One clean film: scores of its marks, and how sure the anatomy is; no marks where it was not analysed."""
+def names(root: Path, which: str) -> list[str]:
+    """The films of a set, in order."""
+    return sorted(path.name for path in (root / which).glob("*.png"))
 
-    name: str
-    analysed: bool
-    confidence: float
-    marks: tuple[float, ...]
+
+def film(root: Path, which: str, name: str) -> prepare.Image:
+    """One film, float32 [rows, columns], 0 to 1."""
+    with Image.open(root / which / name) as picture:
+        return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
 
 
 def films(folder: Path) -> Iterator[tuple[str, prepare.Image]]:
-    """Every PNG of a folder, in order, 0 to 1."""
-    for path in sorted(folder.glob("*.png")):
-        with Image.open(path) as picture:
-            yield path.name, np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
+    """Every PNG of a folder, in order."""
+    for name in names(folder.parent, folder.name):
+        yield name, film(folder.parent, folder.name, name)
 
 
-def measure_folder(folder: Path, appliance: Appliance) -> list[RealHand]:
-    """Every film of a folder."""
-    hands = []
-    for name, film in films(folder):
-        analysis = appliance.analyse(film, None)
-        marks = tuple(mark.score for mark in analysis.lesions) if isinstance(analysis, Findings) else ()
-        hands.append(RealHand(name, isinstance(analysis, Findings), appliance.confidence(film), marks))
-    return hands
-
-
-def marks_per_hand(hands: list[RealHand], threshold: float) -> float:
-    """Mean number of marks at or above a threshold."""
-    return sum(score >= threshold for hand in hands for score in hand.marks) / max(1, len(hands))
+def truth_of(group: str, name: str) -> TrueFilm:
+    """What is known of a clean real hand: that it has no calcinosis."""
+    return TrueFilm(name, group, 0.0, "", 0.0, 0.0, (), ())
