@@ -72,7 +72,7 @@ def add_sesamoids(grid: Grid, hand: Hand, hand_index: int, maps: Maps, rng: np.r
     sites: dict[str, Vec] = {
         "MCP1r": mc1.at(float(rng.uniform(0.84, 1.0)), (4.2 + shift + float(rng.normal(0, 0.8))) * size),
         "MCP1u": mc1.at(float(rng.uniform(0.84, 1.08)), (-4.8 + shift + float(rng.normal(0, 0.8))) * size),
-        "IP1": pp1.at(float(rng.uniform(0.9, 1.04)), float(rng.normal(-2.0, 2.5))),
+        "IP1": pp1.at(float(rng.uniform(0.9, 1.04)), float(rng.normal(-0.8, 1.6))),
         "MCP2": hand.bone("MC2").at(float(rng.uniform(0.88, 0.99)), float(rng.uniform(1.5, 5.5)) * size),
         "MCP3": hand.bone("MC3").at(float(rng.uniform(0.88, 0.98)), float(rng.normal(0, 3))),
         "MCP4": hand.bone("MC4").at(float(rng.uniform(0.88, 0.98)), float(rng.normal(0, 3))),
@@ -194,24 +194,45 @@ def _shelled(
     return where, rho < 1
 
 
+def _edge_mm(grid: Grid, hand: Hand, bone: Bone, bone_mm: Map, *, part: float, side: float) -> float:
+    """How far from its axis a bone reaches at `part` of its length, as it was drawn."""
+    reached = 0.0
+    for away in np.arange(0.4, 1.5 * bone.half_width_mm, 0.2):
+        x, y = grid.to_pixel(hand.pose.to_film(bone.at(part, side * float(away))))
+        row, column = round(y), round(x)
+        if not (0 <= row < grid.rows and 0 <= column < grid.columns) or bone_mm[row, column] < 0.35:
+            break
+        reached = float(away)
+    return reached
+
+
 def _osteophyte(grid: Grid, hand: Hand, bone: Bone, side: float, maps: Maps, *, rng: np.random.Generator) -> None:
+    """A beak that grows out of the edge of a joint: it is part of the bone, never a body of its own."""
     at_base = rng.random() < 0.6 or bone.kind == "DP"
-    edge = bone.half_width_mm * (0.95 if at_base else 0.74)
     part = float(rng.uniform(0.0, 0.09)) if at_base else float(rng.uniform(0.88, 0.99))
     reach = float(rng.uniform(0.5, 1.6))
-    centre = bone.at(part, side * (edge + 0.25 * reach))
-    _spot(grid, hand, centre, reach, into=maps.bone_mm, density=float(rng.uniform(0.35, 0.8)))
+    edge = _edge_mm(grid, hand, bone, maps.bone_mm, part=part, side=side)
+    density = float(rng.uniform(0.35, 0.8))
+    if edge:
+        for step in range(3):
+            centre = bone.at(part, side * (edge - 0.5 * reach + 0.45 * reach * step))
+            _spot(grid, hand, centre, reach * (1 - 0.25 * step), into=maps.bone_mm, density=density / 2)
 
 
 def _styloid(grid: Grid, hand: Hand, maps: Maps, rng: np.random.Generator) -> None:
-    """The ulna's styloid: often a dense knob, seldom a bone of its own."""
-    if rng.random() < 0.4:
-        x, y = hand.bone("ULNA").head
-        knob = (x - float(rng.uniform(3.0, 7.5)) * hand.person.size, y + float(rng.uniform(-0.5, 5.0)))
-        _spot(grid, hand, knob, float(rng.uniform(0.7, 1.8)), into=maps.bone_mm, density=float(rng.uniform(0.2, 0.7)))
+    """The ulna's styloid: often a dense knob at its tip, seldom a bone of its own."""
+    head = hand.bone("ULNA").head
+    patch = grid.patch(hand.pose, (head,), 9.0)
+    if patch is not None and rng.random() < 0.4:
+        where, x, y = patch
+        height = np.where((maps.bone_mm[where] > 0.35) & (x < head[0] - 1) & (y < head[1] + 4.5), y, -np.inf)
+        row, column = np.unravel_index(int(np.argmax(height)), height.shape)
+        if np.isfinite(height[row, column]):
+            radius = float(rng.uniform(0.7, 1.8))
+            tip = (float(x[row, column]), float(y[row, column]) - 0.6 * radius)
+            _spot(grid, hand, tip, radius, into=maps.bone_mm, density=float(rng.uniform(0.2, 0.7)))
     if rng.random() < 0.05:
-        x, y = hand.bone("ULNA").head
-        place = (x - 6.0 * hand.person.size, y + float(rng.uniform(3.0, 6.5)))
+        place = (head[0] - 6.0 * hand.person.size, head[1] + float(rng.uniform(3.0, 6.5)))
         _shelled(
             grid, hand, place, (float(rng.uniform(1.0, 2.2)), float(rng.uniform(0.9, 1.6))), into=maps.bone_mm, rng=rng
         )
@@ -226,12 +247,13 @@ def _tubercles(grid: Grid, hand: Hand, bone: Bone, maps: Maps, rng: np.random.Ge
             if bone.kind == "DP" and not at_base:
                 continue
             if rng.random() < rate:
-                wide = bone.half_width_mm * (0.95 if at_base else (0.85 if bone.kind == "MC" else 0.74))
-                part_mm = float(rng.uniform(-0.3, 2.2)) if at_base else float(rng.uniform(-5.0, -0.8))
+                part_mm = float(rng.uniform(0.2, 2.2)) if at_base else float(rng.uniform(-5.0, -0.8))
                 part = (part_mm if at_base else bone.length_mm + part_mm) / bone.length_mm
                 radius = float(rng.uniform(0.4, 1.3))
-                centre = bone.at(part, side * (wide - float(rng.uniform(0.0, 0.9)) * radius))
-                _spot(grid, hand, centre, radius, into=maps.bone_mm, density=float(rng.uniform(0.15, 0.7)))
+                edge = _edge_mm(grid, hand, bone, maps.bone_mm, part=part, side=side)
+                if edge:
+                    centre = bone.at(part, side * (edge - float(rng.uniform(0.2, 0.9)) * radius))
+                    _spot(grid, hand, centre, radius, into=maps.bone_mm, density=float(rng.uniform(0.15, 0.7)))
 
 
 def _vessels(grid: Grid, hand: Hand, maps: Maps, rng: np.random.Generator) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import ndimage
 
 from models.phantom.anatomy import Bone, Hand, Vec
 from models.phantom.confounders import Maps
@@ -65,7 +66,7 @@ def _condensation(grid: Grid, hand: Hand, bone: Bone, bone_mm: Map, rng: np.rand
 
 
 def _second_contour(grid: Grid, hand: Hand, bone: Bone, bone_mm: Map, rng: np.random.Generator) -> None:
-    """The other condyle of a head that is seen obliquely: an arc of cortex beside the first."""
+    """The other condyle of a head that is seen obliquely: an arc of cortex beside the first, never off the bone."""
     half = bone.half_width_mm * float(rng.uniform(0.35, 0.75))
     centre = bone.at(float(rng.uniform(0.88, 0.99)), float(rng.normal(0, 0.4)) * bone.half_width_mm)
     patch = grid.patch(hand.pose, (centre,), half * 1.6 + 1)
@@ -78,7 +79,8 @@ def _second_contour(grid: Grid, hand: Hand, bone: Bone, bone_mm: Map, rng: np.ra
     theta = np.arctan2(v, u)
     arc = smoothstep(np.cos(theta - np.float32(rng.uniform(-3.1, 3.1))), float(rng.uniform(-1.2, 0.4)), 0.8)
     fill = np.float32(rng.uniform(0, 0.35)) * np.sqrt(np.clip(1 - rho * rho, 0, None))
-    bone_mm[where] += np.float32(rng.uniform(0.3, 1.5)) * (rim * arc + fill).astype(np.float32)
+    on_bone = ndimage.gaussian_filter((bone_mm[where] > 0.3).astype(np.float32), 0.5 / grid.pitch_mm) > 0.2
+    bone_mm[where] += np.float32(rng.uniform(0.3, 1.5)) * ((rim * arc + fill) * on_bone).astype(np.float32)
 
 
 def _lump(grid: Grid, hand: Hand, centre: Vec, axes_mm: Vec, bone_mm: Map, *, rng: np.random.Generator) -> None:
@@ -131,7 +133,7 @@ def _bandage(grid: Grid, hand: Hand, veil: Map, rng: np.random.Generator) -> Non
         weave = weave + 0.25 * np.sin(across * np.float32(2 * math.pi / (pitch_mm * float(rng.uniform(0.8, 1.3)))))
         beads = 0.5 + 0.5 * np.sin(along * np.float32(2 * math.pi / (pitch_mm * float(rng.uniform(1.0, 1.8)))) + wave)
         edge = np.exp(-(((np.abs(across + wave) - half) / np.float32(rng.uniform(0.5, 1.6))) ** 2))
-        inside = smoothstep(half - np.abs(across + wave), 0.0, 0.5)
+        inside = smoothstep((half - np.abs(across + wave)).astype(np.float32), 0.0, 0.5)
         strength = np.float32(rng.uniform(0.02, 0.15))
         strip = weave * inside + np.float32(rng.uniform(0.3, 1.5)) * edge * beads
         away = np.hypot(x - np.float32(point[0]), y - np.float32(point[1])).astype(np.float32)
