@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from pydicom.dataset import Dataset
 
 from edge.report import codes, masks, wording
+from edge.report.grey import Grey
 from edge.report.readback import Group, groups_expected
 from edge.types import Findings, Lesion
 
@@ -47,11 +48,10 @@ def segmentation_differs(ds: Dataset, findings: Findings, rows: int, columns: in
     return None
 
 
-def drawing_differs(ds: Dataset, findings: Findings, rows: int, columns: int) -> str | None:
-    """What differs between a presentation state and the reported lesions of a film of that size."""
-    area = ds.DisplayedAreaSelectionSequence[0]
-    if (*area.DisplayedAreaTopLeftHandCorner, *area.DisplayedAreaBottomRightHandCorner) != (1, 1, columns, rows):
-        return "the displayed area"
+def drawing_differs(ds: Dataset, findings: Findings, rows: int, columns: int, grey: Grey | None) -> str | None:
+    """What differs between a presentation state and the reported lesions of a film of that size and greyscale."""
+    if grey is None or not _shown_as(ds, grey, rows, columns):
+        return "how the film is shown"
     lines: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
     texts: list[str] = []
     for annotation in ds.GraphicAnnotationSequence:
@@ -80,6 +80,18 @@ def selection_differs(ds: Dataset, findings: Findings) -> str | None:
     if f"{wording.headline(findings)}. {wording.UNVERIFIED}" not in texts:
         return "the words"
     return None if sum(item.ValueType == "IMAGE" for item in ds.ContentSequence) == 1 else "the image"
+
+
+def _shown_as(ds: Dataset, grey: Grey, rows: int, columns: int) -> bool:
+    """Whether a presentation state shows the whole film in this greyscale, with every layer that is drawn on."""
+    area = ds.DisplayedAreaSelectionSequence[0]
+    whole = (*area.DisplayedAreaTopLeftHandCorner, *area.DisplayedAreaBottomRightHandCorner) == (1, 1, columns, rows)
+    layers = {str(layer.GraphicLayer) for layer in ds.GraphicLayerSequence}
+    drawn = {str(annotation.GraphicLayer) for annotation in ds.GraphicAnnotationSequence}
+    modality = all(element == ds.get(element.tag) for element in grey.modality)
+    voi = list(ds.get("SoftcopyVOILUTSequence", ())) == ([grey.voi] if len(grey.voi) else [])
+    polarity = ds.PresentationLUTShape == ("INVERSE" if grey.inverse else "IDENTITY")
+    return whole and layers == drawn and modality and voi and polarity
 
 
 def _covers(frame: masks.Indices, lesions: Sequence[Lesion], rows: int, columns: int) -> bool:

@@ -33,6 +33,8 @@ _DASHES: Final = (4, 12)
 """Fewest and most dashes of one outline."""
 _DASH_PX: Final = 10.0
 """About how long a dash and a gap are, in pixels of the film."""
+_LABEL_WIDTH: Final = 0.2
+"""About how much of the film's width a label takes."""
 _NOTE_BOX: Final = (0.02, 0.02, 0.6, 0.05)
 """Where the note stands, in parts of the displayed area: left, top, right, bottom."""
 
@@ -140,8 +142,13 @@ def _lines(item: Tracked, size: tuple[int, int]) -> list[GraphicObject]:
 
 
 def _label(item: Tracked, size: tuple[int, int]) -> TextObject:
-    """Number as on the overlay picture, name as in the report, certainty; beside the outline's right end."""
-    x, y = max(_outline(item, size))
+    """Number as on the overlay picture, name as in the report, certainty; beside the outline, where there is room."""
+    columns = size[1]
+    outline = _outline(item, size)
+    x, y = max(outline)
+    if x > columns * (1 - _LABEL_WIDTH):
+        left, y = min(outline)
+        x = max(left - columns * _LABEL_WIDTH, 0.0)
     text = f"{item.number} {item.name} {item.lesion.certainty}"
     return TextObject(text, AnnotationUnitsValues.PIXEL, anchor_point=(x, y), anchor_point_visible=False)
 

@@ -127,24 +127,24 @@ def _put_frames(ds: Dataset, setting: Setting, count: int) -> None:
     dimension.DimensionDescriptionLabel = "Segment"
     ds.DimensionOrganizationSequence = [organization]
     ds.DimensionIndexSequence = [dimension]
-    ds.SharedFunctionalGroupsSequence = [_derived_from_source(setting)]
-    ds.PerFrameFunctionalGroupsSequence = [_frame(number) for number in range(1, count + 1)]
+    ds.SharedFunctionalGroupsSequence = [Dataset()]
+    ds.PerFrameFunctionalGroupsSequence = [_frame(setting, number) for number in range(1, count + 1)]
 
 
-def _frame(number: int) -> Dataset:
+def _frame(setting: Setting, number: int) -> Dataset:
     groups, content, segment = Dataset(), Dataset(), Dataset()
     content.DimensionIndexValues = [number]
     segment.ReferencedSegmentNumber = number
     groups.FrameContentSequence = [content]
     groups.SegmentIdentificationSequence = [segment]
+    groups.DerivationImageSequence = [_from_source(setting)]  # in each frame: readers look for it there
     return groups
 
 
-def _derived_from_source(setting: Setting) -> Dataset:
-    shared, derivation, image = Dataset(), Dataset(), referenced(setting.source)
+def _from_source(setting: Setting) -> Dataset:
+    derivation, image = Dataset(), referenced(setting.source)
     image.SpatialLocationsPreserved = "YES"
     image.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(codes.SOURCE_FOR_PROCESSING)]
     derivation.SourceImageSequence = [image]
     derivation.DerivationCodeSequence = [CodedConcept.from_code(codes.SEGMENTATION)]
-    shared.DerivationImageSequence = [derivation]
-    return shared
+    return derivation

@@ -19,6 +19,7 @@ from pydicom.tag import Tag
 from edge.errors import ReportError
 from edge.report import wording
 from edge.report.charset import decode
+from edge.report.grey import read_grey
 from edge.report.header import UNREADABLE, fit, raw_value, read_header, read_source, stated_character_sets
 from edge.report.kinds import KINDS
 from edge.report.marks import drawing_differs, segmentation_differs, selection_differs
@@ -75,19 +76,19 @@ def verify(kind: ReportKind, content: bytes, source: Path, analysis: Analysis, s
         elif kind == "structured-report":
             _same_values(ds, analysis)
             _same_words(ds, (*wording.summary(analysis), *wording.comments(analysis), *notes))
-        elif difference := _marks_differ(kind, ds, received, analysis):
+        elif difference := _marks_differ(kind, ds, received, source, analysis):
             raise _mismatch(difference)
     except (*UNREADABLE, IndexError) as error:
         raise _mismatch(f"it can't be read back: {type(error).__name__}") from error
 
 
-def _marks_differ(kind: ReportKind, ds: Dataset, received: Dataset, analysis: Analysis) -> str | None:
+def _marks_differ(kind: ReportKind, ds: Dataset, received: Dataset, source: Path, analysis: Analysis) -> str | None:
     if not isinstance(analysis, Findings) or analysis.outcome != "findings":
         return "there is nothing to point at"
     if kind == "segmentation":
         return segmentation_differs(ds, analysis, received.Rows, received.Columns)
     if kind == "presentation-state":
-        return drawing_differs(ds, analysis, received.Rows, received.Columns)
+        return drawing_differs(ds, analysis, received.Rows, received.Columns, read_grey(source))
     return selection_differs(ds, analysis)
 
 

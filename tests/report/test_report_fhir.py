@@ -204,5 +204,6 @@ def test_the_command_writes_it_beside_the_objects(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--out", str(tmp_path / "out")], capture_output=True, timeout=120, check=False)
     assert done.returncode in (0, 3), done
     text = (tmp_path / "out" / "source.fhir.json").read_text(encoding="utf-8")
-    report = Bundle.model_validate_json(text).entry[0].resource
-    assert report.status == "cancelled", "a grey ramp is no hand"
+    Bundle.model_validate_json(text)
+    report = json.loads(text)["entry"][0]["resource"]
+    assert report["status"] == "cancelled", "a grey ramp is no hand"
