@@ -153,6 +153,8 @@ class Bench:
         self._finished = False
         self.commanded: list[Packet] = []
         """Every set that a host sent to a Spellman unit: a watcher must leave this empty."""
+        self.carried_bytes = 0
+        """How much was put on the line for the host."""
         self._trace = Trace.open(options.record, unit=options.profile, baud=self._baud) if options.record else None
         self._terminal.plug()
         if options.control is not None:
@@ -317,6 +319,7 @@ class Bench:
 
     def _put(self, data: bytes) -> None:
         self._terminal.write(data)
+        self.carried_bytes += len(data)
         if self._trace is not None and self._terminal.plugged:
             self._trace.to_host(data)
 

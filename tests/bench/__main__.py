@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import intake, latency, link
+from tests.bench import intake, latency, link, link_drops, link_load
 from tests.bench.figure import Figure
 
 BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
@@ -18,6 +18,9 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "association": intake.one_association,
     "page": latency.page,
     "link": link.decode,
+    "link-replugs": link_drops.replugs,
+    "link-silences": link_drops.silences,
+    "link-load": link_load.load,
 }
 
 
