@@ -2,8 +2,9 @@
 
 Each answered time request gives one sample: the unit's tick half-way through its answer, our clock half-way through
 the round trip (the midpoint rule of NTP, RFC 5905 section 8). Serial adapters delay answers by up to 16 ms, nearly
-always in one direction, so only the quartile with the shortest round trips is believed; a straight line through it
-follows the drift between the two clocks.
+always in one direction: a sample is wrong by at most half of what its round trip took longer than the shortest one.
+So a straight line is fitted in which the fast round trips weigh most, by the cube of that excess; it follows the drift
+between the two clocks, and starts from the knowledge that crystals hardly drift.
 
 What always holds: the map never uses a sample of another boot (make a new one), and a slope that no crystal has
 (beyond `MAX_DRIFT`) is not believed.
@@ -13,13 +14,17 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from statistics import fmean, median
+from math import fsum
 from typing import Final
 
 from firmware_bridge.messages import TimeReq, TimeRsp
 
 MAX_DRIFT: Final = 500e-6
 """Crystals are within 100 ppm of their nominal frequency; a fitted slope beyond this is noise."""
+_EXPECTED_DRIFT: Final = 60e-6
+_FLOOR_NS: Final = 300_000
+"""Round trips that differ by less than this are equally good."""
+_NOISE_NS: Final = _FLOOR_NS / 2
 _KEPT: Final = 64
 _LINE_NEEDS: Final = 6
 _LINE_SPAN_NS: Final = 8_000_000_000
@@ -73,21 +78,24 @@ class TimeMap:
         return unit_ns + round(residual_ns + slope * (unit_ns - middle_ns))
 
     def _fit(self) -> tuple[int, float, float]:
-        by_round_trip = sorted(self._samples, key=lambda sample: sample.round_trip_ns)
-        best = by_round_trip[: max(1, min(len(by_round_trip), max(_LINE_NEEDS, len(by_round_trip) // 4)))]
-        xs = [sample.unit_ns for sample in best]
-        middle = sum(xs) // len(xs)
-        if len(best) >= _LINE_NEEDS and max(xs) - min(xs) >= _LINE_SPAN_NS:
-            base = best[0].residual_ns  # differences stay small enough for floats
-            ys = [sample.residual_ns - base for sample in best]
-            mean_y = fmean(ys)
-            slope = sum((x - middle) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / sum(
-                (x - middle) ** 2 for x in xs
+        """Weighted least squares; `_EXPECTED_DRIFT` and `_NOISE_NS` draw the slope to none while little is known."""
+        base, shortest_ns = self._samples[-1], min(sample.round_trip_ns for sample in self._samples)
+        points = [
+            (
+                sample.unit_ns - base.unit_ns,
+                sample.residual_ns - base.residual_ns,
+                (_FLOOR_NS / (sample.round_trip_ns - shortest_ns + _FLOOR_NS)) ** 3,
             )
-            if abs(slope) <= MAX_DRIFT:
-                return middle, base + mean_y, slope
-        few = by_round_trip[:3]
-        return middle, median(sample.residual_ns for sample in few), 0.0
+            for sample in self._samples
+        ]  # differences stay small enough for floats
+        total = fsum(weight for _, _, weight in points)
+        middle_x = fsum(x * weight for x, _, weight in points) / total
+        middle_y = fsum(y * weight for _, y, weight in points) / total
+        spread = fsum(weight * (x - middle_x) ** 2 for x, _, weight in points) + (_NOISE_NS / _EXPECTED_DRIFT) ** 2
+        slope = fsum(weight * (x - middle_x) * (y - middle_y) for x, y, weight in points) / spread
+        if abs(slope) > MAX_DRIFT:
+            slope = 0.0
+        return base.unit_ns + round(middle_x), base.residual_ns + middle_y, slope
 
 
 class OneWayMap:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import intake, latency, link, link_drops, link_load
+from tests.bench import intake, latency, link, link_drops, link_load, matching, timemap
 from tests.bench.figure import Figure
 
 BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
@@ -21,6 +21,8 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "link-replugs": link_drops.replugs,
     "link-silences": link_drops.silences,
     "link-load": link_load.load,
+    "time-map": timemap.bench,
+    "matching": matching.days,
 }
 
 
