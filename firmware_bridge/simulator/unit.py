@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Final
 
 from firmware_bridge.messages import (
     EndCode,
@@ -33,6 +32,7 @@ from firmware_bridge.messages import (
 from firmware_bridge.simulator.battery import Battery, Charge
 from firmware_bridge.simulator.condition import STANDARD, Condition, Speaker
 from firmware_bridge.simulator.endpoint import Endpoint, Identity
+from firmware_bridge.simulator.hand import LetGo, Press, Refusal
 from firmware_bridge.simulator.models import PORTABLE, Model, Technique
 from firmware_bridge.simulator.ring import EventRing
 from firmware_bridge.simulator.tube import Tube
@@ -43,26 +43,8 @@ _NS: Final = 1_000_000_000
 _BOOT_S: Final = 0.5
 _NEVER_NS: Final = 2**62
 
-LetGo = Literal["after", "prep", "ready", "exposing"]
-"""When the technician lets go of the switch: after the exposure, or in one of the states before it is over."""
 Speaks = Callable[[int, ResetCause, int], Speaker]
 """Makes the end of the link for one boot: its id, its cause, now."""
-
-
-class Refusal(Enum):
-    """Why a pressed switch does nothing."""
-
-    BUSY = "busy"
-    HOT = "hot"
-    RESTING = "resting"
-    BATTERY = "battery"
-    INTERLOCK = "interlock"
-    TECHNIQUE = "technique"
-
-    @property
-    def passes(self) -> bool:
-        """Whether waiting helps."""
-        return self in (Refusal.BUSY, Refusal.HOT, Refusal.RESTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +54,6 @@ class Happened:
     seq: int
     boot_id: int
     event: Event
-
-
-@dataclass(slots=True)
-class _Press:
-    """A pressed switch, what is left of its pulses, and what was emitted by it: milliseconds, and when it began."""
-
-    technique: Technique
-    let_go: LetGo
-    hold_s: float
-    to_come_ms: list[float]
-    emitted_ms: list[float] = field(default_factory=list)
-    began_ns: int = 0
-
-    @property
-    def end(self) -> EndCode:
-        """How it ends when nothing comes between."""
-        if self.let_go == "exposing":
-            return EndCode.RELEASED_EARLY
-        return EndCode.AEC if self.technique.pre_ms else EndCode.NORMAL
 
 
 def new_boot_id() -> int:
@@ -125,7 +88,7 @@ class Unit:
         self._seen = seen
         self._boot_ids = boot_ids
         self._state = UnitState.INITIALISING
-        self._press: _Press | None = None
+        self._press: Press | None = None
         self._technique = STANDARD
         self._xray_on_ns: int | None = None
         self._exposed_ms = self._exposed_kv = self._xray_s = 0.0
@@ -215,7 +178,7 @@ class Unit:
             return False
         pre = [technique.pre_ms] if technique.pre_ms else []
         self._technique = technique
-        self._press = _Press(technique, let_go, hold_s, [*pre, technique.ms])
+        self._press = Press(technique, let_go, hold_s, [*pre, technique.ms])
         self._exposed_kv = self._exposed_ms = 0.0
         self._enter(UnitState.PREP, now_ns)
         return True
@@ -309,7 +272,7 @@ class Unit:
             case state:
                 self._enter(_AFTER[state], at_ns)
 
-    def _gives_up(self, press: _Press) -> bool:
+    def _gives_up(self, press: Press) -> bool:
         return press.let_go == "ready" or press.hold_s > self._model.longest_hold_s - self._model.prep_s
 
     def _lasts_s(self, state: UnitState) -> float:

@@ -23,7 +23,7 @@ from firmware_bridge.simulator.faults import Silence, Unplug
 from tests.bench.figure import Figure, at_most, plain
 
 _REPLUGS = 1000
-_SILENCES_EACH, _UNITS = 10, 25
+_SILENCES_EACH, _UNITS = 10, 20
 _PATIENCE_S = 20.0
 
 
@@ -138,7 +138,7 @@ def replugs(folder: Path) -> Iterator[Figure]:
 
 
 def silences(folder: Path) -> Iterator[Figure]:
-    """Units that fall silent at random moments, 25 at a time."""
+    """Units that fall silent at random moments, several at a time."""
     took: list[float] = []
     threads = [
         threading.Thread(target=_fall_silent, args=(folder / f"unit{number}", number, took)) for number in range(_UNITS)
@@ -161,9 +161,10 @@ def _fall_silent(link: Path, seed: int, took: list[float]) -> None:
             pair.turn_for(pair.rng.uniform(0.5, 1.5))
             pair.forget()
             began_s = time.monotonic()
-            pair.bench.do(Silence(s=2.7), _boottime_ns())
+            pair.bench.do(Silence(s=_PATIENCE_S), _boottime_ns())
             pair.turn_until("down_s")
             took.append(pair.moments.down_s - began_s)
+            pair.bench.do(Silence(s=0), _boottime_ns())
     finally:
         pair.close()
 
