@@ -13,6 +13,7 @@ from edge.web.live import STREAMS_TOTAL
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from flask import Flask
 
@@ -23,7 +24,7 @@ _LOOP_S: Final = 0.25
 """How long a stop may go unnoticed."""
 
 
-def serve(app: Flask, host: str, port: int, stop: threading.Event) -> None:
+def serve(app: Flask, host: str, port: int, stop: threading.Event, beat: Callable[[], object] = lambda: None) -> None:
     """Serves until `stop` is set. Every thread it started has ended when it returns.
 
     Raises:
@@ -31,11 +32,13 @@ def serve(app: Flask, host: str, port: int, stop: threading.Event) -> None:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
-        serve_socket(app, listener, stop)
+        serve_socket(app, listener, stop, beat)
 
 
-def serve_socket(app: Flask, listener: socket.socket, stop: threading.Event) -> None:
-    """Serves on a socket that somebody opened: a test, or the service manager."""
+def serve_socket(
+    app: Flask, listener: socket.socket, stop: threading.Event, beat: Callable[[], object] = lambda: None
+) -> None:
+    """Serves on a socket that somebody opened: a test, or the service manager. `beat` is called while it goes on."""
     live = app.extensions["live"]
     sockets: dict[int, object] = {}
     server = create_server(
@@ -51,6 +54,7 @@ def serve_socket(app: Flask, listener: socket.socket, stop: threading.Event) -> 
     try:
         while not stop.is_set():
             wasyncore.loop(timeout=_LOOP_S, map=sockets, count=1, use_poll=True)
+            beat()
     finally:
         live.close()
         notices.close()
