@@ -13,7 +13,10 @@ from models.phantom.render import render
 PITCH_MM = 0.2
 
 
-def scene(contrast: float, *, noise: float, edges: bool = False) -> tuple[NDArray[np.float32], ...]:
+Scene = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int16]]
+
+
+def scene(contrast: float, *, noise: float, edges: bool = False) -> Scene:
     """A disc of 2 mm on a noisy ground, sometimes among bright lines: picture, picture without it, ids."""
     rng = np.random.default_rng(5)
     y, x = np.mgrid[:120, :120]
