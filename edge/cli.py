@@ -12,6 +12,8 @@ import click
 
 from edge import __version__
 from edge.errors import CalcedgeError
+from edge.fleet.admin.cli import fleet
+from edge.fleet.cli import update
 from edge.people.cli import people
 from edge.services.keeping import backup, restore
 
@@ -36,6 +38,10 @@ def cli() -> None:
 cli.add_command(people)
 cli.add_command(backup)
 cli.add_command(restore)
+
+
+cli.add_command(fleet)
+cli.add_command(update)
 
 
 def main() -> None:

@@ -71,7 +71,7 @@ class Fetcher(FetcherInterface):
     def __init__(self, clock: Clock, patience: Patience | None = None, tls: Tls | None = None) -> None:
         self._clock = clock
         self._patience = patience or Patience()
-        self._pool = urllib3.PoolManager(ssl_context=_context(tls or Tls()), headers=_HEADERS, retries=False)
+        self._pool = urllib3.PoolManager(ssl_context=context(tls or Tls()), headers=_HEADERS, retries=False)
         self.traffic = Traffic()
 
     def close(self) -> None:
@@ -127,11 +127,12 @@ class Fetcher(FetcherInterface):
             yield chunk
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(tls.authority) if tls.authority else None)
+def context(tls: Tls) -> ssl.SSLContext:
+    """TLS with this identity; without one, as anybody."""
+    made = ssl.create_default_context(cafile=str(tls.authority) if tls.authority else None)
     if tls.certificate and tls.certificate.exists():
-        context.load_cert_chain(tls.certificate, tls.key)
-    return context
+        made.load_cert_chain(tls.certificate, tls.key)
+    return made
 
 
 def _local(url: str, start: int) -> Iterator[bytes]:

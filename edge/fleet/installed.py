@@ -97,6 +97,36 @@ def model_release(root: Path, factory: Path) -> ModelRelease:
     return ModelRelease(FACTORY, factory)
 
 
+class Models:
+    """Follows which model to run. `touched` costs one look at a file's date."""
+
+    def __init__(self, root: Path, factory: Path) -> None:
+        self._root = root
+        self._factory = factory
+        self._mark = self._look()
+        self.current = model_release(root, factory)
+
+    def touched(self) -> bool:
+        """Whether the state was written since `changed` last looked."""
+        return self._look() != self._mark
+
+    def changed(self) -> bool:
+        """Whether another model is to be run now; `current` names it then."""
+        mark = self._look()
+        if mark == self._mark:
+            return False
+        self._mark = mark
+        before, self.current = self.current, model_release(self._root, self._factory)
+        return self.current != before
+
+    def _look(self) -> tuple[int, int]:
+        try:
+            stat = (self._root / "state.json").stat()
+        except OSError:
+            return 0, 0
+        return stat.st_ino, stat.st_mtime_ns
+
+
 def bundle_name(files: Iterable[tuple[str, str]]) -> str:
     """A bundle's folder is named by which bytes lie in it, and where: pairs of path and SHA-256."""
     return hashlib.sha256(json.dumps(sorted(map(list, files))).encode()).hexdigest()

@@ -137,7 +137,10 @@ class Keeper:
         self._pause_s = min(_LONGEST_PAUSE_S, self._pause_s * 2)
 
     def _watch(self, child: _Child, state: State) -> None:
-        verdict = child.probation.look(self._clock.monotonic_s(), self._pulses(child.application.pulses))
+        # A model on trial may stop the analysis: that is the model's fault, and the model's trial finds it.
+        excused = ("analyze",) if state.slots[Kind.MODEL].trial else ()
+        pulses = self._pulses(child.application.pulses)
+        verdict = child.probation.look(self._clock.monotonic_s(), pulses, excused)
         if verdict in (Verdict.HUNG, Verdict.CRASHING):
             self._say(verdict.value, release=child.application.release)
             kill_all(child.process)

@@ -6,7 +6,7 @@ clock: no clock of the watched is believed. A gap in the watching itself (a susp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -71,9 +71,11 @@ class Probation:
         self._complete_s: float | None = None
         self._looked_s = now_s
 
-    def look(self, now_s: float, pulses: Mapping[str, Pulse]) -> Verdict:
-        """Judges by what is seen now."""
+    def look(self, now_s: float, pulses: Mapping[str, Pulse], excused: Collection[str] = ()) -> Verdict:
+        """Judges by what is seen now. `excused`: pulses that may fail now, for a known reason."""
         self._forgive_gap(now_s)
+        self._felt |= dict.fromkeys(set(excused) & self._seen.keys(), now_s)
+        pulses = {name: pulse for name, pulse in pulses.items() if name not in excused}
         for name, last in self._seen.items():
             pulse = pulses.get(name)
             if pulse is None or pulse == last:

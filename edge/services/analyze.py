@@ -12,6 +12,7 @@ import structlog
 
 from edge import __version__
 from edge.errors import ReportError, StoreError, reason
+from edge.fleet.installed import Models
 from edge.flow import Flow
 from edge.report.build import DeviceId, make_reports, warm_up
 from edge.services.process import Context
@@ -32,8 +33,9 @@ log = structlog.get_logger()
 class Analyze:
     """One step at a time for the image nearest to its end."""
 
-    def __init__(self, context: Context, worker: Worker) -> None:
+    def __init__(self, context: Context, worker: Worker, models: Models) -> None:
         self._context = context
+        self._models = models
         self._store = context.store
         self._flow = Flow(context.store, context.config.deliver_to())
         self._worker = worker
@@ -44,6 +46,13 @@ class Analyze:
             State.ADMITTED: self._analyse,
             State.ANALYSED: self._report,
         }
+
+    def follow(self) -> None:
+        """Takes another model into use when the fleet's state names one: between two images, nothing else restarts."""
+        if self._models.changed():
+            log.info("another model release", release=self._models.current.release)
+            self._worker.use(self._models.current.bundle)
+            self.tell(None)
 
     def step(self) -> bool:
         """Does the next thing. False when nothing waits."""
@@ -61,6 +70,7 @@ class Analyze:
             {
                 "ready": model is not None,
                 "model": {"name": model.name, "version": model.version, "sha256": model.sha256} if model else None,
+                "release": self._models.current.release,
                 "working_on": image.id if image else None,
                 "reason": self._worker.trouble.code if self._worker.trouble else None,
                 "worker": self._worker.pid,
@@ -148,17 +158,19 @@ def body(context: Context) -> None:
     with context.store.read() as connection:
         referenced = images.referenced_objects(connection)
     context.store.objects.sweep_orphans(referenced)
-    worker = Worker(Settings(settings.release, settings.deadline_s, settings.threads), idle=context.beat)
-    analyze = Analyze(context, worker)
+    models = Models(context.config.fleet_root, settings.release)
+    worker = Worker(Settings(models.current.bundle, settings.deadline_s, settings.threads), idle=context.beat)
+    analyze = Analyze(context, worker, models)
     watch = context.store.database.watch()
     try:
         analyze.tell(None)
         worker.start()
         warm_up()
         while not context.stop.is_set():
+            analyze.follow()
             if analyze.step():
                 continue
-            while not watch.changed() and not context.stop.wait(_POLL_S):
+            while not watch.changed() and not models.touched() and not context.stop.wait(_POLL_S):
                 context.beat()
     finally:
         worker.stop()

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, Self
@@ -103,6 +103,17 @@ class Worker:
         ready = json.loads(self._answer(_START_S))
         self.model = _MODEL.validate_python(ready["model"]) if "model" in ready else None
         self.trouble = Reason(**ready["trouble"]) if "trouble" in ready else None
+
+    def use(self, release: Path) -> None:
+        """Takes another model release into use. If it can't be loaded, `trouble` says so."""
+        self._settings = replace(self._settings, release=release)
+        self.model, self.trouble = None, None
+        try:
+            self.start()
+        except (WorkerDied, TimeoutError) as error:
+            log_event.error("model release can't be used", error=type(error).__name__)
+            self.stop()
+            self.trouble = reason("model-unavailable", detail="it ends the process that loads it")
 
     def stop(self) -> None:
         """Kills the worker. Nothing is lost: it keeps nothing."""

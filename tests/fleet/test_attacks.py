@@ -188,7 +188,7 @@ def test_an_endless_blob(running: FleetOfOne) -> None:
     running.publish("a2", running.files("two"))
     running.roll_out("a2")
 
-    def endless(handler: BaseHTTPRequestHandler, content: bytes) -> bool:
+    def endless(handler: BaseHTTPRequestHandler, _: bytes) -> bool:
         if "blobs" not in handler.path:
             return False
         handler.send_response(200)
@@ -295,7 +295,7 @@ def later(fleet: FleetOfOne, monkeypatch: pytest.MonkeyPatch) -> Callable[[float
         class Shifted(datetime):
             @classmethod
             def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-                return moment
+                return moment if tz else moment.replace(tzinfo=None)
 
         monkeypatch.setattr("tuf.ngclient._internal.trusted_metadata_set.datetime.datetime", Shifted)
 

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from securesystemslib.exceptions import StorageError
 from securesystemslib.signer import Signer
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import (
@@ -92,7 +93,7 @@ class FleetRepository:
         """
         try:
             return Metadata.from_file(str(self._path(role, self._version(role))))
-        except (RepositoryError, OSError, ValueError) as error:
+        except (RepositoryError, StorageError, OSError, ValueError) as error:
             raise UpdateError("fleet-repository", role) from error
 
     def targets(self, role: str) -> Mapping[str, TargetFile]:

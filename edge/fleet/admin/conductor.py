@@ -1,0 +1,116 @@
+"""Conducts the spreads: asks the plan, signs what it says. Halts and goes on by itself; never goes back by itself.
+
+Taking a release back is a person's decision: `calcedge fleet rollback`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.fleet.admin import console
+from edge.fleet.admin.console import Console
+from edge.fleet.admin.ledger import Ledger, Spread
+from edge.fleet.admin.plan import Judgement, Plan, Verdict, judge
+from edge.fleet.documents import Channel, Rule
+from edge.fleet.slots import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """When a box may change what it runs."""
+
+    window: str | None = None
+    idle_s: int = 600
+    least_battery_percent: int = 40
+
+
+class Conductor:
+    """One fleet's conductor."""
+
+    def __init__(self, console_: Console, ledger: Ledger) -> None:
+        self._console = console_
+        self._ledger = ledger
+
+    @property
+    def serial(self) -> int:
+        """The serial of the rollout document that is out."""
+        return self._console.current().serial
+
+    def promote(self, kind: Kind, release: str, plan: Plan, terms: Terms) -> Spread:
+        """Begins a spread with its first stage.
+
+        Raises:
+            UpdateError: see `Console.change`.
+        """
+        self._sign(kind, release, plan, 0, terms)
+        return self._ledger.begin(kind, release, plan)
+
+    def step(self) -> Sequence[tuple[Spread, Judgement]]:
+        """Judges every spread under way, and acts."""
+        found = []
+        for spread in self._ledger.spreads("running"):
+            in_stage_s = self._ledger.now_s() - spread.since_s
+            judgement = judge(spread.plan, spread.stage, in_stage_s, self._ledger.tally(spread))
+            self._act(spread, judgement)
+            found.append((spread, judgement))
+        return found
+
+    def resume(self, kind: Kind) -> None:
+        """Goes on after a halt, at a person's word."""
+        self._console.change(kind, console.resumed)
+        for spread in self._ledger.spreads("halted"):
+            if spread.kind is kind:
+                self._ledger.move(spread, state="running", stage=spread.stage, why="resumed")
+
+    def pause(self, kind: Kind, why: str) -> None:
+        """Stops at a person's word."""
+        self._console.change(kind, console.paused)
+        for spread in self._ledger.spreads("running"):
+            if spread.kind is kind:
+                self._ledger.move(spread, state="halted", stage=spread.stage, why=why)
+
+    def rollback(self, kind: Kind, release: str) -> None:
+        """Everybody goes to `release`; what was spreading is withdrawn."""
+        self._console.change(kind, lambda channel: console.settle(channel, release, f"back-to-{release}"))
+        for spread in self._ledger.spreads("running", "halted"):
+            if spread.kind is kind:
+                self._ledger.move(spread, state="withdrawn", stage=spread.stage, why=f"back to {release}")
+
+    def _act(self, spread: Spread, judgement: Judgement) -> None:
+        if judgement.verdict is Verdict.HALT:
+            self._console.change(spread.kind, console.paused)
+            self._ledger.move(spread, state="halted", stage=spread.stage, why=judgement.why)
+        elif judgement.verdict is Verdict.ADVANCE:
+            terms = self._terms(spread)
+            self._sign(spread.kind, spread.release, spread.plan, spread.stage + 1, terms)
+            self._ledger.move(spread, state="running", stage=spread.stage + 1, why=judgement.why)
+        elif judgement.verdict is Verdict.DONE:
+            self._console.change(
+                spread.kind, lambda channel: console.settle(channel, spread.release, f"{spread.release}-everywhere")
+            )
+            self._ledger.move(spread, state="done", stage=spread.stage, why=judgement.why)
+
+    def _sign(self, kind: Kind, release: str, plan: Plan, number: int, terms: Terms) -> None:
+        """Stages add up: a box that has it keeps it."""
+
+        def change(channel: Channel) -> Channel:
+            for stage in reversed(plan.stages[: number + 1]):
+                rule = Rule(
+                    cohort=stage.cohort,
+                    release=release,
+                    percent=stage.percent,
+                    seed=release,
+                    window=terms.window,
+                    idle_s=terms.idle_s,
+                    least_battery_percent=terms.least_battery_percent,
+                )
+                channel = console.spread(channel, release, rule, f"{release}-stage-{number + 1}")
+            return channel
+
+        self._console.change(kind, change)
+
+    def _terms(self, spread: Spread) -> Terms:
+        channel = self._console.current().channels.get(spread.kind, Channel())
+        rule = next((rule for rule in channel.rules if rule.release == spread.release), None)
+        return Terms(rule.window, rule.idle_s, rule.least_battery_percent) if rule else Terms()

@@ -1,0 +1,175 @@
+"""`calcedge update`: the box's side of remote updates. Commands compose what others do; nothing is decided here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge.errors import UpdateError
+
+if TYPE_CHECKING:
+    from edge.config import Config
+
+_path = click.Path(path_type=Path)
+_config = click.option("--config", "config_path", type=_path, help="The configuration, a TOML file.")
+_NOT_IDLE = 3
+
+
+def _load(config_path: Path | None) -> Config:
+    from edge.config import load
+
+    return load(config_path)
+
+
+def _arguments(config_path: Path | None) -> tuple[str, ...]:
+    return ("--config", str(config_path.resolve())) if config_path else ()
+
+
+@click.group()
+def update() -> None:
+    """Remote updates: this box's side."""
+
+
+@update.command()
+@_config
+def check(config_path: Path | None) -> None:
+    """Look for updates once, and report. Exit 0 when all is as the fleet's admin wants it, 4 when it waits or can't."""
+    from edge import log
+    from edge.clock import SystemClock
+    from edge.fleet.agent import Agent
+
+    log.configure("update")
+    agent = Agent(_load(config_path), SystemClock(), _arguments(config_path))
+    outcome = agent.check()
+    agent.report(outcome, most_s=20.0)
+    click.echo(agent.in_words())
+    sys.exit(4 if outcome.code or any(step.code for step in outcome.steps.values()) else 0)
+
+
+@update.command()
+@_config
+def watch(config_path: Path | None) -> None:
+    """Look for updates again and again, and keep the admin informed, until told to stop. Or use the systemd timer."""
+    import signal
+    import threading
+
+    from edge import log
+    from edge.clock import SystemClock
+    from edge.fleet.agent import Agent
+
+    log.configure("update")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Agent(_load(config_path), SystemClock(), _arguments(config_path)).watch(stop)
+
+
+@update.command()
+@_config
+def status(config_path: Path | None) -> None:
+    """What runs, what is on trial, what is bad and why, and how the last check ended."""
+    from edge.clock import SystemClock
+    from edge.fleet.agent import Agent
+
+    click.echo(Agent(_load(config_path), SystemClock(), ()).in_words())
+
+
+@update.command(context_settings={"ignore_unknown_options": True})
+@_config
+@click.option("--probation-s", type=float, help="How long a new release must prove itself.")
+def launch(config_path: Path | None, probation_s: float | None) -> None:
+    """Start the appliance so that updates can be tried and taken back; in place of `calcedge run`."""
+    import os
+
+    config = _load(config_path)
+    folders = ["--root", str(config.fleet_root), "--run-folder", str(config.run_folder)]
+    probation = ["--probation-s", str(probation_s)] if probation_s is not None else []
+    command = [sys.executable, "-m", "edge.fleet.launch", *folders, *probation, "--", *_arguments(config_path)]
+    os.execv(sys.executable, command)  # noqa: S606 - the launcher takes this process's place
+
+
+@update.command(hidden=True)
+@_config
+@click.option("--bundle", type=_path, help="The model to test instead of the running one.")
+def probe(config_path: Path | None, bundle: Path | None) -> None:
+    """Give the golden results, or fail: a release's own test before and on trial."""
+    from edge.detector.analyse import Analyser
+    from edge.fleet.installed import model_release
+
+    config = _load(config_path)
+    folder = bundle or model_release(config.fleet_root, config.analysis.release).bundle
+    Analyser(folder, threads=config.analysis.threads).self_test()
+
+
+@update.command(hidden=True)
+@_config
+def proof(config_path: Path | None) -> None:
+    """Prove that this release could be updated in its turn."""
+    from edge.fleet.statefile import StateFile, decode, encode
+    from edge.fleet.trust import cached_sound
+
+    config = _load(config_path)
+    state = StateFile(config.fleet_root).read()
+    if decode(encode(state)) != state:
+        raise UpdateError("trial-updater", "the state")
+    trust = config.fleet.trust
+    if trust is not None and not cached_sound(config.fleet_root / "tuf", trust.read_bytes()):
+        raise UpdateError("trial-updater", "the metadata")
+
+
+@update.command(hidden=True)
+@_config
+@click.option("--idle-s", type=float, default=60.0)
+def idle(config_path: Path | None, idle_s: float) -> None:
+    """Exit 0 when no exam is under way."""
+    from edge.clock import SystemClock
+    from edge.fleet.idle import busy
+
+    sys.exit(_NOT_IDLE if busy(_load(config_path), SystemClock(), idle_s) else 0)
+
+
+@update.command()
+@_config
+@click.option("--token", help="The one-time token from the fleet's admin.")
+@click.option("--address", help="Where the admin's `calcedge fleet watch` answers: http://host:port")
+@click.option("--request", "request_path", type=_path, help="Write the request to this file (a USB stick) instead.")
+@click.option("--install", "answer_path", type=_path, help="Install the certificate that came back on the stick.")
+def enrol(
+    *,
+    config_path: Path | None,
+    token: str | None,
+    address: str | None,
+    request_path: Path | None,
+    answer_path: Path | None,
+) -> None:
+    """Get this box's certificate. The key is made here and never leaves."""
+    from edge.fleet import identity
+
+    config = _load(config_path)
+    me = identity.Identity.of(config)
+    if answer_path:
+        me.install(answer_path.read_bytes())
+    elif request_path:
+        request_path.write_bytes(me.request())
+        click.echo(f"wrote {request_path}: take it to the admin, bring the answer back with --install")
+        return
+    elif token and address:
+        me.install(identity.ask(address, "enrol", {"token": token, "request": me.request().decode()}))
+    else:
+        raise click.UsageError("give --token and --address, or --request, or --install")
+    click.echo(f"certificate of {me.device} until {me.valid_until():%Y-%m-%d}")
+
+
+@update.command()
+@_config
+@click.option("--address", required=True, help="Where the admin's `calcedge fleet watch` answers.")
+def renew(config_path: Path | None, address: str) -> None:
+    """Renew this box's certificate; also after it has expired."""
+    from edge.fleet import identity
+
+    me = identity.Identity.of(_load(config_path))
+    me.install(identity.ask(address, "renew", me.renewal()))
+    click.echo(f"certificate of {me.device} until {me.valid_until():%Y-%m-%d}")
