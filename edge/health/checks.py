@@ -7,52 +7,30 @@ Each check takes the configuration and answers with one line. `WARN` is for what
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
-import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from edge.clock import SystemClock, clock_trusted
 from edge.config import Config, DicomDestination, DicomNode, DicomWebDestination, FolderDestination, Tls
 from edge.detector.analyse import Analyser
 from edge.errors import CalcedgeError, StoreError, reason
+from edge.health import unit
+from edge.health.answer import Answer, Check, Verdict
 from edge.network import calling
 from edge.network.tls import own_name
 from edge.outbox.dicomweb import DicomWeb
 from edge.runtime import RunFolder
 from edge.store import Store, events, images
 
+__all__ = ["CHECKS", "Answer", "Check", "Verdict", "examine"]
+
 _ECHO_S: Final = 5
 _OLD_S: Final = 5.0
 _BUILT: Final = datetime(2026, 11, 1, tzinfo=UTC)
 """No honest clock shows an earlier time than this software's making."""
-
-
-class Verdict(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One line of the doctor. `do` is empty when all is well."""
-
-    check: str
-    verdict: Verdict
-    text: str
-    do: str = ""
-
-
-Check = Callable[[Config], Iterator[Answer]]
 
 
 def examine(config: Config) -> Iterator[Answer]:
@@ -94,28 +72,6 @@ def model(config: Config) -> Iterator[Answer]:
     analyser.self_test()
     name = f"{analyser.model.name} {analyser.model.version}"
     yield Answer("model", Verdict.OK, f"{name}: golden images give the proven results")
-
-
-def serial(config: Config) -> Iterator[Answer]:
-    """The serial port is there, and the bridge hears the unit."""
-    port = config.serial.port
-    if port is None:
-        yield Answer("serial", Verdict.OK, "no unit is configured: images only")
-        return
-    try:
-        is_terminal = stat.S_ISCHR(Path(port).stat().st_mode)
-    except OSError:
-        is_terminal = False
-    if not is_terminal or not os.access(port, os.R_OK):
-        yield _fail("serial", "unit-absent", port)
-        return
-    status = RunFolder(config.run_folder, SystemClock()).read("bridge")
-    if status is None or status.age_s is None or status.age_s > _OLD_S:
-        yield Answer("serial", Verdict.WARN, f"{port} is there; the appliance is not running, so nobody listens")
-    elif status.facts.get("link") == "up":
-        yield Answer("serial", Verdict.OK, f"{port}: unit {status.facts.get('device_id')} is heard")
-    else:
-        yield _fail("serial", "unit-silent", port)
 
 
 def processes(config: Config) -> Iterator[Answer]:
@@ -174,7 +130,7 @@ def clock(config: Config) -> Iterator[Answer]:
 CHECKS: Final[dict[str, Check]] = {
     "store": store,
     "model": model,
-    "serial": serial,
+    "serial": unit.serial,
     "processes": processes,
     "dicom": dicom,
     "disk": disk,
