@@ -151,6 +151,7 @@ class Analyser:
                         estimated_mm=estimated,
                         metal_mm2=sum(view.metal_mm2 for view in views),
                         presentation=seen.presentation,
+                        position=header.view_position,
                     )
                 ),
                 hands=tuple(
@@ -166,7 +167,10 @@ class Analyser:
     def _distal_signs(self, image: NDArray[np.float32], hand: SeenHand, mm: float) -> Mapping[int, distal.DistalSign]:
         """What is said of the ends of a hand's digits; nothing in a release without the distal network."""
         look = self._engine.distal
-        return {} if look is None else distal.signs(image, hand.keypoints, mm, look)
+        if look is None:
+            return {}
+        found = distal.signs(image, hand.keypoints, mm, look)
+        return distal.without_spaces(found) if quality.is_turned(hand) else found
 
     def _examine(
         self, image: NDArray[np.float32], hand: SeenHand, scale: Scale, run: _Run, *, least: float

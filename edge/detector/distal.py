@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -204,6 +204,11 @@ def read(answer: Answer, index: int, cut: Cut, *, fine: bool = True) -> DistalSi
         osteolysis_grade=grade,
         score=None if grade is None else round(float(chances[0]), 4),
     )
+
+
+def without_spaces(found: Mapping[int, DistalSign]) -> dict[int, DistalSign]:
+    """The same without joint spaces: in a hand that is turned, bones hide them."""
+    return {digit: replace(sign, space_mm=None) for digit, sign in found.items()}
 
 
 def places(found: Mapping[int, DistalSign]) -> dict[str, Point]:

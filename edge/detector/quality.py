@@ -13,11 +13,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.detector.anatomy import CREDIBLE, SeenHand
+from edge.detector.anatomy import CREDIBLE, SeenHand, knuckle_breadth
 from edge.detector.regions import CARPUS
 from edge.types import DIGITS, REGIONS, ImageFacts, QualityNote
 
 _TIPS: Final = tuple(1 + REGIONS.index(f"DP{d}") for d in DIGITS)
+LEAST_BREADTH: Final = 0.52
+"""Knuckles' breadth over the palm's length below which a hand is turned by about 35 degrees or more."""
+_LATERAL: Final = ("LAT", "LL", "RL", "ML", "LM")
+_OBLIQUE: Final = ("OB", "LLO", "RLO", "LPO", "RPO", "LAO", "RAO")
 _SIDES: Final = {"L": "left", "R": "right"}
 
 
@@ -34,6 +38,7 @@ class View:
         estimated_mm: by anatomy.
         metal_mm2: area of metal on the hands.
         presentation: False for raw images, whose grey scale can't be clipped.
+        position: the header's View Position; empty where it is silent.
     """
 
     image: NDArray[np.float32]
@@ -44,6 +49,7 @@ class View:
     estimated_mm: float | None
     metal_mm2: float
     presentation: bool
+    position: str = ""
 
 
 QualityCheck = Callable[[View], Iterator[QualityNote]]
@@ -52,6 +58,31 @@ QualityCheck = Callable[[View], Iterator[QualityNote]]
 def notes(view: View) -> tuple[QualityNote, ...]:
     """All notes on a picture."""
     return tuple(note for check in CHECKS for note in check(view))
+
+
+def is_seen_flat(view: View) -> Iterator[QualityNote]:
+    """PA or AP, by the header and by the look of it: in other views bones lie over each other."""
+    stated = view.position.strip().upper()
+    if stated.startswith(_OBLIQUE):
+        yield QualityNote("view-oblique", "warning", "The header says oblique view; results hold for PA views only.")
+    elif stated.startswith(_LATERAL):
+        yield QualityNote("view-lateral", "warning", "The header says lateral view; results hold for PA views only.")
+    elif any(is_turned(hand) for hand in view.hands):
+        yield QualityNote(
+            "view-oblique",
+            "warning",
+            "The hand looks turned (oblique or lateral view): regions are uncertain and joint spaces are not measured.",
+        )
+
+
+def is_turned(hand: SeenHand) -> bool:
+    """The knuckles lie closer together than in a PA view, or lie over each other while the fingers are seen."""
+    breadth = knuckle_breadth(hand)
+    if breadth is not None:
+        return breadth < LEAST_BREADTH
+    knuckles = sum(f"MCP{d}" in hand.keypoints for d in DIGITS[1:])
+    fingers = sum(f"{kind}{d}" in hand.keypoints for kind in ("PIP", "DIP") for d in DIGITS[1:])
+    return knuckles < 3 and fingers >= 5
 
 
 def is_whole(view: View) -> Iterator[QualityNote]:
@@ -156,6 +187,7 @@ def is_credible(stated_mm: float | None, estimated_mm: float | None) -> bool:
 
 
 CHECKS: Final[tuple[QualityCheck, ...]] = (
+    is_seen_flat,
     is_whole,
     is_visible,
     is_in_range,

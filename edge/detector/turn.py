@@ -23,6 +23,10 @@ UPRIGHT_BIAS: Final = 1.15
 UNMISTAKABLE: Final = 0.45
 """Mean peak of the keypoints from which no other grey scale is tried."""
 CEILING_PERCENTS: Final = (97.0, 92.0)
+LOST: Final = 0.25
+"""Mean peak below which a wide bright frame may hide the hand: see `FRAME_PERCENT`."""
+FRAME_PERCENT: Final = 30.0
+"""Where collimation leaves a small dark field in a bright frame, most of the film is frame."""
 CEILING_BIAS: Final = 1.1
 
 
@@ -87,13 +91,15 @@ def upright(image: NDArray[np.float32], network: Look, given: AnatomyInput) -> T
     """The turn, and the grey scale, in which the anatomy network sees a hand best: quick looks at the whole film.
 
     A dim hand beside a bright marker or collimator is lost at the bottom of the usual scale. Where no hand stands out,
-    ceilings are tried that leave the brightest few percent of the film out.
+    ceilings are tried that leave the brightest few percent of the film out, or all of a frame around a small field.
     """
     rows, columns = image.shape
     small = prepare.resize(image, given.long_side_px / max(rows, columns))
     clear, turn = _clearest(small, network, given, Turn(0, rows, columns))
     if clear < UNMISTAKABLE:
-        for percent in CEILING_PERCENTS:
+        for percent in (*CEILING_PERCENTS, FRAME_PERCENT):
+            if percent == FRAME_PERCENT and clear >= LOST:
+                break
             ceiling = float(np.percentile(small, percent))
             seen, other = _clearest(small, network, given, Turn(0, rows, columns, ceiling))
             if seen > CEILING_BIAS * clear:

@@ -318,7 +318,7 @@ def turned(hand: Hand, degrees: float) -> Hand:
 
     def moved(point: Vec) -> Vec:
         x, y = point
-        height = 5.0 - 0.012 * x * x + max(0.0, y - 65.0) * (0.22 + 0.006 * x)
+        height = 5.0 - 0.012 * x * x + max(0.0, y - 92.0) * (0.12 + 0.006 * x)
         return c * x + s * height, y
 
     bones = tuple(

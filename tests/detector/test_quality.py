@@ -108,6 +108,38 @@ def test_what_is_no_defect_has_none(seen: Callable[[], View]) -> None:
     assert codes(seen()) == []
 
 
+def knuckles(breadth: float) -> SeenHand:
+    """A hand whose second to fifth knuckle lie so far apart, over its palm's length."""
+    row: dict[str, Point] = {f"MCP{d}": (300.0 + (d - 3) * breadth * 100, 300.0) for d in DIGITS[1:]}
+    return hand(points={**TIPS, **row, "WRIST": (300.0, 600.0)})
+
+
+def overlying() -> SeenHand:
+    """A hand whose fingers are seen and whose knuckles are not."""
+    return hand(points={f"{kind}{d}": (100.0 * d, 200.0) for kind in ("PIP", "DIP") for d in DIGITS[1:]})
+
+
+@pytest.mark.requirement("a hand that isn't seen flat is told")
+@pytest.mark.parametrize(
+    ("seen", "code"),
+    [
+        (lambda: view(position="LL"), "view-lateral"),
+        (lambda: view(position="Lateral"), "view-lateral"),
+        (lambda: view(position="LLO"), "view-oblique"),
+        (lambda: view(hands=(knuckles(0.4),)), "view-oblique"),
+        (lambda: view(hands=(overlying(),)), "view-oblique"),
+    ],
+)
+def test_another_view_than_pa_is_told(seen: Callable[[], View], code: str) -> None:
+    assert code in codes(seen())
+
+
+@pytest.mark.parametrize("position", ["PA", "AP", ""])
+def test_a_flat_hand_is_not_called_turned(position: str) -> None:
+    told = codes(view(position=position, hands=(knuckles(0.62),)))
+    assert not [code for code in told if code.startswith("view")]
+
+
 @pytest.mark.parametrize(
     ("stated", "estimated", "credible"),
     [

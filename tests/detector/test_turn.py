@@ -70,6 +70,19 @@ def test_a_dim_hand_beside_a_bright_marker_is_brought_up() -> None:
     assert np.array_equal(turn.film(image), image), "what is measured keeps its grey values"
 
 
+def test_a_small_field_in_a_bright_frame_is_brought_up() -> None:
+    def network(image: NDArray[np.float32]) -> dict[str, Maps]:
+        seen = float(image[30:60, 30:60].std())  # the hand; on the usual scale it is even
+        return {"keypoints": np.full((20, 4, 4), np.clip(seen, 0.01, 1), np.float32)}
+
+    rng = np.random.default_rng(7)
+    image = rng.uniform(0.7, 0.99, (96, 96)).astype(np.float32)
+    image[10:86, 10:86] = rng.uniform(0.0, 0.02, (76, 76))
+    turn = upright(image, network, AnatomyInput(long_side_px=96, multiple=32))
+    assert turn.quarters == 0
+    assert turn.ceiling < 0.1
+
+
 def test_a_film_without_a_way_up_is_left_as_it_is() -> None:
     even = np.random.default_rng(0).uniform(size=(100, 80)).astype(np.float32)
     given = AnatomyInput(long_side_px=96, multiple=32)
