@@ -220,6 +220,13 @@ def judge_day(day: Day, memory: list[float]) -> list[tuple[Came, Verdict]]:
             exposures.append(what.clue)
         else:
             images.append(_Open(what))
+        waiting = [
+            one
+            for one in images
+            if not isinstance(one.verdict, Matched) and now_s - one.came.clue.arrived_s <= WINDOW_S
+        ]
+        if not waiting:
+            continue
         recent = [
             one
             for one in images[-30:]
@@ -229,9 +236,7 @@ def judge_day(day: Day, memory: list[float]) -> list[tuple[Came, Verdict]]:
         since_s = (clues[0].arrived_s if clues else now_s) - WINDOW_S
         around = [exposure for exposure in exposures if exposure.at_s >= since_s]
         offset = clock_offset(clues, around, (*remembered(memory), 0.0) if memory else (0.0,))
-        for one in images:
-            if isinstance(one.verdict, Matched) or now_s - one.came.clue.arrived_s > WINDOW_S:
-                continue
+        for one in waiting:
             free = [exposure for exposure in around if exposure.id not in claimed]
             taken = [exposure for exposure in around if exposure.id in claimed]
             one.verdict = match(one.came.clue, free, offset, taken)
