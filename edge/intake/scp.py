@@ -24,6 +24,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 from edge.errors import CalcedgeError, StoreError
 from edge.intake.keeper import Keeper
 from edge.intake.porch import Porch
+from edge.network import implementation
 from edge.network.calling import MAX_PDU
 from edge.network.mend import mend
 from edge.network.tls import server_context
@@ -42,8 +43,18 @@ DUPLICATE: Final = 0x0111
 OUT_OF_RESOURCES: Final = 0xA700
 
 ACSE_TIMEOUT_S: Final = 15
-TRANSFER_SYNTAXES: Final = tuple(dict.fromkeys([ExplicitVRLittleEndian, ImplicitVRLittleEndian, *AllTransferSyntaxes]))
-"""Every one that the library knows, in the order of our liking when a sender leaves us the choice."""
+_ELSEWHERE: Final = frozenset(
+    {
+        *(f"1.2.840.10008.1.2.4.{number}" for number in (94, 95, 204, 205)),  # JPIP: the pixels stay at the sender
+        *(f"1.2.840.10008.1.2.7.{number}" for number in (1, 2, 3)),  # SMPTE ST 2110: live video
+    }
+)
+TRANSFER_SYNTAXES: Final = tuple(
+    syntax
+    for syntax in dict.fromkeys([ExplicitVRLittleEndian, ImplicitVRLittleEndian, *AllTransferSyntaxes])
+    if syntax not in _ELSEWHERE
+)
+"""Every one that holds the whole object, in the order of our liking when a sender leaves us the choice."""
 
 _TEMPORARY: Final = "tmp"  # the prefix of the standard library's temporary files
 _NOT_RECOGNISED: Final = (0x01, 0x01, 0x03)  # rejected for good, by the user: calling title not recognised
@@ -95,6 +106,10 @@ class StoreScp:
         _config.STORE_RECV_CHUNKED_DATASET = True
         tempfile.tempdir = str(self._objects.incoming)
         node = AE(ae_title=settings.title)
+        node.implementation_class_uid, node.implementation_version_name = (
+            implementation.CLASS_UID,
+            implementation.VERSION,
+        )
         node.maximum_associations = settings.max_associations
         node.maximum_pdu_size = MAX_PDU
         node.network_timeout = settings.idle_s
@@ -201,7 +216,7 @@ class _Shared(PresentationContext):
 
 
 def supported_contexts() -> list[PresentationContext]:
-    """What the node takes: every storage class in every transfer syntax, C-ECHO, and commitment reports."""
+    """What the node takes: every storage class in every syntax that holds the whole, C-ECHO, commitment reports."""
     classes = [str(context.abstract_syntax) for context in AllStoragePresentationContexts]
     contexts: list[PresentationContext] = [_shared(sop_class, TRANSFER_SYNTAXES) for sop_class in classes]
     plain = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)

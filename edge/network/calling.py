@@ -18,6 +18,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import time
 
 from edge.errors import DeliveryError
+from edge.network import implementation
 from edge.network.mend import mend
 from edge.network.tls import client_context
 
@@ -35,7 +36,7 @@ MAX_PDU: Final = 128 * 1024
 CONNECT_S: Final = 10.0
 MAX_CONTEXTS: Final = 128
 """PS3.8 section 9.3.2.2: identifiers are odd and fit one byte."""
-_PARTING_S: Final = 5.0
+PARTING_S: Final = 5.0
 
 # Why an association was rejected: (source, diagnostic) of PS3.8 table 9-21. Everything else is "refused".
 _BUSY: Final = {(3, 1): "temporary congestion", (3, 2): "its limit of associations is reached"}
@@ -97,6 +98,10 @@ def call(
     mend()
     wire = _Wire(node.timeout_s)
     entity = AE(ae_title=node.calling_title)
+    entity.implementation_class_uid, entity.implementation_version_name = (
+        implementation.CLASS_UID,
+        implementation.VERSION,
+    )
     entity.connection_timeout = entity.acse_timeout = min(CONNECT_S, node.timeout_s)
     entity.dimse_timeout = entity.network_timeout = node.timeout_s
     arguments: dict[str, Any] = {"max_pdu": MAX_PDU, "ext_neg": list(roles) or None}
@@ -192,7 +197,7 @@ def _why_not(
 
 def _end(association: Association, wire: _Wire) -> None:
     # A peer that neither answers nor closes would keep the library waiting: then the wire is cut under it.
-    parting = threading.Timer(_PARTING_S, wire.cut)
+    parting = threading.Timer(PARTING_S, wire.cut)
     parting.daemon = True
     parting.start()
     try:

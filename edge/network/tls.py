@@ -16,7 +16,7 @@ from edge.errors import ConfigError
 if TYPE_CHECKING:
     from edge.config import Tls
 
-CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aNULL"
+CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aNULL:!DSS"
 """For TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has no others."""
 
 _MINIMUM: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import email.policy
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -83,8 +84,9 @@ class Service:
             return status, b""
         if not body.rstrip().endswith(b"--"):
             return 400, b""  # the wire was cut: nobody will read this
-        (part,) = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body).get_payload()  # type: ignore[misc]
-        content = part.get_payload(decode=True)  # type: ignore[union-attr]
+        message = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body, policy=email.policy.default)
+        (part,) = message.iter_parts()
+        content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
         dataset = dcmread(BytesIO(content))
         uid = str(dataset.SOPInstanceUID)
