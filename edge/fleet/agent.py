@@ -20,7 +20,7 @@ from edge.fleet.depot import Depot
 from edge.fleet.download import Budget, Downloader
 from edge.fleet.fetcher import Fetcher, Tls
 from edge.fleet.link import Link, connect, topic
-from edge.fleet.messages import Health, KindStatus, Origin, UpdateStatus, encode, word
+from edge.fleet.messages import Health, KindStatus, Origin, UpdateStatus, code, encode, word
 from edge.fleet.outbox import Outbox
 from edge.fleet.statefile import StateFile
 from edge.fleet.targeting import bucket
@@ -145,10 +145,11 @@ class Agent:
                 word(slot.trial.release if slot.trial else ""),
                 word(step.wanted if step else ""),
                 word(step.rollout if step else ""),
-                word(step.code if step else ""),
-                dict(slot.bad),
+                code(step.code if step else ""),
+                {word(release): code(why) for release, why in slot.bad.items()},
             )
-        return UpdateStatus(self._origin(outbox), word(HARDWARE), state.serial, self._last.code, kinds)
+        cohorts = self._config.fleet.cohorts
+        return UpdateStatus(self._origin(outbox), word(HARDWARE), cohorts, state.serial, code(self._last.code), kinds)
 
     def health(self, outbox: Outbox) -> Health:
         """How this box is doing."""

@@ -84,7 +84,7 @@ class PosixDisk:
 
     def make_folder(self, path: Path) -> None:
         """See `Disk`."""
-        path.mkdir()
+        path.mkdir(exist_ok=True)
 
     def unlink(self, path: Path) -> None:
         """See `Disk`."""

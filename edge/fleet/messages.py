@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
+from edge.errors import REASONS
+
 SCHEMA: Final = 1
 _WORD: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}$")
 
@@ -45,6 +47,7 @@ class UpdateStatus:
 
     origin: Origin
     hardware: str
+    cohorts: tuple[str, ...]
     serial: int
     code: str
     """Why the repository could not be used, if it couldn't."""
@@ -78,6 +81,13 @@ Message = UpdateStatus | Health | Presence
 def encode(message: Message) -> bytes:
     """The message as JSON. A word that doesn't look like one is sent as `?`."""
     return json.dumps({"schema": SCHEMA, **_plain(message)}, separators=(",", ":"), sort_keys=True).encode()
+
+
+def code(text: str | None) -> str:
+    """The text if it is one of our codes, empty for nothing, else `?`."""
+    if not text:
+        return ""
+    return text if text in REASONS else "?"
 
 
 def word(text: str | None) -> str:

@@ -108,13 +108,18 @@ class Trust:
         floor = max(floor, proven)
         return floor.isoformat()
 
-    def rollout(self, fleet: str) -> Rollout:
-        """What the fleet's admin wants.
+    def rollout(self, fleet: str) -> Rollout | None:
+        """What the fleet's admin wants; None while she wants nothing.
 
         Raises:
-            UpdateError: also when there is no document for this fleet.
+            UpdateError: if the document can't be had or believed.
         """
-        return self._document(f"rollouts/{fleet}.json", Rollout, "update-missing")
+        try:
+            return self._document(f"rollouts/{fleet}.json", Rollout, "update-missing")
+        except UpdateError as error:
+            if error.reason.code == "update-missing":
+                return None
+            raise
 
     def manifest(self, kind: Kind, release: str) -> Manifest:
         """What a release is.

@@ -136,8 +136,9 @@ class Check:
     def _verified(self, trust: Trust) -> Rollout:
         before = self._state.read()
         floor_time = trust.refresh(self._clock.now(), before.floor_time)
-        rollout = trust.rollout(self._config.fleet.name)
-        if rollout.fleet != self._config.fleet.name:
+        name = self._config.fleet.name
+        rollout = trust.rollout(name) or Rollout(fleet=name, serial=max(1, before.serial))
+        if rollout.fleet != name:
             raise UpdateError("update-untrusted", "another fleet's document")
         if rollout.serial < before.serial:
             raise UpdateError("update-replayed")

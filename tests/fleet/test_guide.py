@@ -24,6 +24,7 @@ def script(port: int) -> str:
     return "set -eu\n" + "\n".join(blocks).replace("--port 8090", f"--port {port}")
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.requirement("a newcomer can publish, spread, stop and take back a release by the guide")
 def test_the_guide(tmp_path: Path, free_port: Callable[[], int]) -> None:
     programs = tmp_path / "bin"
@@ -48,7 +49,7 @@ def test_the_guide(tmp_path: Path, free_port: Callable[[], int]) -> None:
             start_new_session=True,
         )
         try:
-            code = process.wait(280)
+            code = process.wait(840)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.kill()

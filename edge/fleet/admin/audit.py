@@ -35,8 +35,8 @@ def faults(repository: FleetRepository, fleet: str, clock: Clock) -> Iterator[st
             trust = Trust(Path(folder), root, Repository(repository.root.as_uri()), fetcher)
             trust.refresh(now, "")
             yield from _releases(repository, trust)
-            if f"rollouts/{fleet}.json" in repository.targets("rollouts"):
-                yield from _named(repository, trust.rollout(fleet))
+            if rollout := trust.rollout(fleet):
+                yield from _named(repository, rollout)
     except CalcedgeError as error:
         yield f"{error.reason.code}: {error.reason.text}"
     finally:

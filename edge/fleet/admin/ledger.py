@@ -16,8 +16,10 @@ from typing import Any, Final
 
 from edge.clock import Clock
 from edge.fleet.admin.plan import Plan, Tally
+from edge.fleet.documents import Channel, Rule
 from edge.fleet.link import ROOT
 from edge.fleet.slots import Kind
+from edge.fleet.targeting import Box, choose
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS devices (
@@ -27,6 +29,7 @@ CREATE TABLE IF NOT EXISTS devices (
     seq     INTEGER NOT NULL DEFAULT 0,
     online  INTEGER,
     code    TEXT NOT NULL DEFAULT '',
+    cohorts TEXT NOT NULL DEFAULT '',   -- separated by blanks
     update_ TEXT NOT NULL DEFAULT '{}', -- the last `update` message
     health  TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
@@ -74,11 +77,11 @@ class Spread:
 
 
 class Ledger:
-    """One fleet's ledger. For one thread; open another for another."""
+    """One fleet's ledger. For one thread at a time."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
-        self._connection = sqlite3.connect(path, timeout=10, isolation_level=None)
+        self._connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.executescript(_SCHEMA)
 
@@ -124,8 +127,8 @@ class Ledger:
             tx.execute("UPDATE devices SET health = ? WHERE device = ?", (json.dumps(body), device))
         elif what == "update":
             tx.execute(
-                "UPDATE devices SET update_ = ?, code = ? WHERE device = ?",
-                (json.dumps(body), str(body["code"]), device),
+                "UPDATE devices SET update_ = ?, code = ?, cohorts = ? WHERE device = ?",
+                (json.dumps(body), str(body["code"]), " ".join(map(str, body["cohorts"])), device),
             )
             for kind, one in body["kinds"].items():
                 self._standing(tx, device, Kind(kind), one, now_s)
@@ -235,4 +238,17 @@ class Ledger:
                 "began": spread.since_s,
             },
         ).fetchone()
-        return Tally(*(int(value) for value in (*row, *control)))
+        began, committed, failed, silent = (int(value) for value in row)
+        others, others_silent = (int(value) for value in control)
+        return Tally(began, committed, failed, silent, others, others_silent, self._targeted(spread))
+
+    def _targeted(self, spread: Spread) -> int:
+        """Boxes that this stage reaches and that were heard of since it began: the same rule as on the boxes."""
+        rules = tuple(
+            Rule(cohort=stage.cohort, release=spread.release, percent=stage.percent, seed=spread.release)
+            for stage in spread.plan.stages[: spread.stage + 1]
+        )
+        channel, now = Channel(rules=rules), self._clock.now().utc
+        rows = self._connection.execute("SELECT device, cohorts FROM devices WHERE seen >= ?", (spread.since_s,))
+        boxes = (Box(device, frozenset(cohorts.split())) for device, cohorts in rows)
+        return sum(choose(channel, box, now).release is not None for box in boxes)

@@ -41,7 +41,7 @@ class Plan(_Part):
         Stage(percent=100),
     )
     success_percent: Percent = 95
-    """Of the boxes that began, so many must have it before the next stage."""
+    """Of the boxes that a stage reaches and that were heard of, so many must have it before the next stage."""
     failure_percent: Percent = 1
     """From this share of failures on, the spread stops."""
     least_failures: Annotated[int, Field(ge=1)] = 2
@@ -62,6 +62,7 @@ class Tally:
         silent: began, and said nothing for the plan's silence.
         control: boxes that did not begin, and were heard of during the spread.
         control_silent: of these, those that said nothing for the same time: the network, not the release.
+        targeted: boxes that the stage reaches and that were heard of since it began.
     """
 
     began: int = 0
@@ -70,6 +71,7 @@ class Tally:
     silent: int = 0
     control: int = 0
     control_silent: int = 0
+    targeted: int = 0
 
     @property
     def lost(self) -> float:
@@ -116,9 +118,10 @@ def judge(plan: Plan, stage: int, in_stage_s: float, tally: Tally) -> Judgement:
         return Judgement(Verdict.HALT, told)
     if in_stage_s < plan.stages[stage].soak_s:
         return Judgement(Verdict.WAIT, f"soaks; {told}")
-    if tally.began == 0:
+    due = max(tally.began, tally.targeted)
+    if due == 0:
         return Judgement(Verdict.WAIT, "no box has begun")
-    proven = 100 * tally.committed / tally.began
+    proven = 100 * tally.committed / due
     if proven < plan.success_percent:
         return Judgement(Verdict.WAIT, f"{proven:.0f} % have it; {told}")
     return Judgement(Verdict.DONE if stage == len(plan.stages) - 1 else Verdict.ADVANCE, told)
