@@ -106,6 +106,7 @@ def test_a_day_at_the_clinic(free_port: Port, tmp_path: Path) -> None:
             assert orthanc.instances() == [str(made.SOPInstanceUID)]
             with store.read() as connection:
                 link = wait_for(lambda: orders.link_of_image(connection, 1))
+                assert link is not None
                 committed = [row["state"] for row in connection.execute("SELECT state FROM commitments")]
             assert (link.verdict, link.evidence) == ("agrees", "picked")
             assert committed == ["committed"]
