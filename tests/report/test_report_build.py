@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom import dcmread
+from pydicom.charset import convert_encodings
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
@@ -249,9 +250,12 @@ NAMES = {
 @pytest.mark.parametrize(("stated", "name"), NAMES.items(), ids=[name.strip("\\") for name in NAMES])
 def test_names_survive(stated: str, name: str, tmp_path: Path) -> None:
     ds = source(SpecificCharacterSet=stated.split("\\") if "\\" in stated else stated, PatientName=name)
-    for item in make_all(ds, findings(), tmp_path, png()):
+    items = make_all(ds, findings(), tmp_path, png())
+    received = dcmread(tmp_path / "source.dcm").get_item("PatientName").value.rstrip()
+    for item in items:
         result = parsed(item)
         assert str(result.PatientName) == name
+        assert result.PatientName.encode(convert_encodings(stated.split("\\"))).rstrip() == received, "byte for byte"
         assert result.SpecificCharacterSet == "ISO_IR 192"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from tests.report.report_samples import (
     SOURCE_UID,
     Uids,
     findings,
-    hand,
     lesion,
     not_analysed,
     save,
@@ -96,31 +94,6 @@ def test_highdicom_reads_back_the_same_findings(tmp_path: Path) -> None:
     read = as_json(report(findings(), tmp_path))
     assert len(read) == 3
     assert read == expected(findings())
-
-
-def test_random_findings_come_back_the_same(tmp_path: Path) -> None:
-    chance = random.Random(20261122)
-    for _ in range(6):
-        lesions = tuple(
-            lesion(
-                n,
-                chance.choice(REGIONS),
-                chance.uniform(20, 400),
-                chance.uniform(20, 500),
-                hand=chance.randrange(2),
-                score=chance.random(),
-                certainty=chance.choice(["possible", "definite", "below"]),
-                area_mm2=chance.uniform(0.01, 900),
-                long_axis_mm=chance.uniform(0.05, 80),
-                density_grade=chance.randrange(4),
-                type=chance.choice(["stone", "plate", "net", "amorphous"]),
-                distribution=chance.choice(["single", "cluster"]),
-                bodies=chance.randrange(1, 40),
-            )
-            for n in range(chance.randrange(1, 9))
-        )
-        analysis = findings(hands=(hand("L"), hand("R")), lesions=lesions)
-        assert as_json(report(analysis, tmp_path)) == expected(analysis)
 
 
 def test_a_lesion_has_place_side_tracking_algorithm_and_its_image(tmp_path: Path) -> None:
