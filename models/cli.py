@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,17 @@ def evaluate(
     )
     run.evaluate_release(folder, settings, run.quick(plan) if quick else plan)
     click.echo((folder / "card.md").read_text(encoding="utf-8"))
+
+
+@main.command()
+@click.option("--release", type=_folder, required=True, help="The release's folder; it stays as it is.")
+@click.option("--films", default=40, show_default=True, help="Held-out phantom hands.")
+def precision(release: Path, films: int) -> None:
+    """Compares int8 and bfloat16 variants of a release with fp32: burden index, sensitivity, time."""
+    from models.evaluation import precision as variants
+    from models.evaluation.run import CACHE
+
+    click.echo(json.dumps(variants.compare(release, CACHE, films), indent=1))
 
 
 def release_folder(settings: dict[str, Any]) -> Path:

@@ -10,14 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import intake, latency, link, link_drops, link_load, matching, timemap
+from tests.bench import detector, intake, latency, link, link_drops, link_load, matching, network, timemap
 from tests.bench.figure import Figure
 
 BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "intake": intake.against_orthanc,
     "association": intake.one_association,
+    "porch": network.porch,
+    "associations": network.associations,
     "page": latency.page,
     "link": link.decode,
+    "detector": detector.against_eager,
+    "networks": detector.share_of_peak,
+    "memory": detector.memory,
     "link-replugs": link_drops.replugs,
     "link-silences": link_drops.silences,
     "link-load": link_load.load,
