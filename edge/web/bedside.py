@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from edge.store.exposures import Exposure
     from edge.web.parts import Unit
 
-LOW_BATTERY: Final = 15
 HOT: Final = 75
 
 
@@ -55,7 +54,7 @@ def _battery(unit: Unit) -> Iterator[Fact]:
     text = f"{unit.battery_percent} %"
     if unit.charging:
         yield Fact(words.UNIT_BATTERY, f"{text}{words.COMMA}{words.UNIT_CHARGING}", "ok", unit.battery_percent)
-    elif unit.battery_percent <= LOW_BATTERY:
+    elif unit.battery_low:
         yield Fact(words.UNIT_BATTERY, f"{text}{words.COMMA}{words.UNIT_BATTERY_LOW}", "bad", unit.battery_percent)
     else:
         yield Fact(words.UNIT_BATTERY, text, "ok", unit.battery_percent)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FRESH_S: Final = 5.0
 """A process that has said nothing for this long is down."""
 DOWN: Final = "process-down"
+LOW_BATTERY: Final = 15
 _LINK_REASONS: Final = {"down": "unit-silent", "absent": "unit-absent"}
 
 
@@ -43,6 +44,11 @@ class Unit:
     """kV, mA, ms that the next exposure is set to, where the unit tells."""
     faults: tuple[str, ...] = ()
     """The unit's own words for what is wrong with it."""
+
+    @property
+    def battery_low(self) -> bool:
+        """Whether the battery will not last, and nothing charges it."""
+        return self.battery_percent is not None and self.battery_percent <= LOW_BATTERY and not self.charging
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,11 @@ def number(value: float, digits: int = 1) -> str:
     return f"{value:.{digits}f}".replace(".", words.DECIMAL)
 
 
+def ltr(text: str) -> str:
+    """A measure, a date, a code: read from left to right also where the words around it are not (UAX 9, isolates)."""
+    return f"\u2066{text}\u2069" if text and words.DIRECTION == "rtl" else text
+
+
 def place(side: str, region: str) -> str:
     """Where in which hand: `Left index finger, end phalanx (DP2)`."""
     if region == "CARPUS":
@@ -65,17 +70,17 @@ def hand_summary(side: str, definite: int, possible: int, fingers: Collection[st
 
 def share(value: float) -> str:
     """A change as a share: `+31 %`."""
-    return f"{value * 100:+.0f} %".replace("-", "\u2212")
+    return ltr(f"{value * 100:+.0f} %".replace("-", "\u2212"))
 
 
 def area(square_mm: float) -> str:
     """An area."""
-    return f"{number(square_mm)} mm²"
+    return ltr(f"{number(square_mm)} mm²")
 
 
 def length(mm: float) -> str:
     """A length."""
-    return f"{number(mm)} mm"
+    return ltr(f"{number(mm)} mm")
 
 
 def long_axis(mm: float) -> str:
@@ -114,7 +119,8 @@ def osteolysis(grade: int) -> str:
 def technique(kvp: float | None, ma: float | None, ms: float | None, mas: float | None) -> str:
     """kV, mA, ms and mAs, as far as they are known."""
     pairs = ((kvp, "kV"), (ma, "mA"), (ms, "ms"), (mas, "mAs"))
-    return "  ".join(f"{value:g} {unit}".replace(".", words.DECIMAL) for value, unit in pairs if value is not None)
+    told = "  ".join(f"{value:g} {unit}".replace(".", words.DECIMAL) for value, unit in pairs if value is not None)
+    return ltr(told)
 
 
 def send_asked(objects: int) -> str:

@@ -84,4 +84,8 @@ def _unit(parts: Parts) -> Iterator[Problem]:
     if unit.reason:
         yield _problem(unit.reason, words.UNIT if unit.link != "process-down" else words.SERVICES["bridge"])
     elif unit.state == "error":
-        yield _problem("unit-fault", words.UNIT)
+        yield _problem("unit-fault", words.UNIT, detail=words.SEMICOLON.join(unit.faults))
+    if unit.too_hot and unit.reason != "unit-hot":
+        yield _problem("unit-hot", words.UNIT)
+    if unit.battery_low and unit.reason != "unit-battery-low":
+        yield _problem("unit-battery-low", words.UNIT)

@@ -41,8 +41,10 @@ def _unit(parts: Parts) -> Chip:
     if unit.link not in {"up", "degraded"}:
         return Chip(words.UNIT, link, "bad")
     state = words.UNIT_STATES.get(unit.state or "unknown", unit.state or "")
-    text = ", ".join([state] + [link] * (unit.link == "degraded") + [words.INTERLOCK_OPEN] * unit.interlock_open)
-    bad = unit.state == "error" or unit.reason is not None
+    more = [link] * (unit.link == "degraded") + [words.INTERLOCK_OPEN] * unit.interlock_open
+    more += [words.CHIP_TOO_HOT] * unit.too_hot + [words.CHIP_BATTERY_LOW] * unit.battery_low
+    text = words.COMMA.join([state, *more])
+    bad = unit.state == "error" or unit.reason is not None or unit.too_hot or unit.battery_low
     busy = unit.interlock_open or unit.link == "degraded" or unit.state not in {"standby", "ready"}
     return Chip(words.UNIT, text, "bad" if bad else "busy" if busy else "ok")
 

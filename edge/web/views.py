@@ -181,8 +181,8 @@ def moment(utc: str, now: datetime) -> str:
     """A stamp as the clock on the wall shows it; with its date when that is not today's."""
     local = datetime.fromisoformat(utc).astimezone()
     if local.date() == now.astimezone().date():
-        return local.strftime("%H:%M:%S")
-    return local.strftime("%Y-%m-%d %H:%M")
+        return phrases.ltr(local.strftime("%H:%M:%S"))
+    return phrases.ltr(local.strftime("%Y-%m-%d %H:%M"))
 
 
 def shown(image: Image, stored: StoredAnalysis | None) -> Shown:
@@ -331,7 +331,7 @@ def _parcel_state(parcel: Parcel) -> str:
 def patient(image: Image) -> str:
     """The patient's name as a list shows it, or what is known instead."""
     if image.header is None:
-        return words.PATIENT_UNREAD
+        return str(words.PATIENT_UNREAD)
     return person_name(image.header.identity.patient_name)
 
 
@@ -342,7 +342,7 @@ def number(image: Image) -> str:
 
 def date(text: str) -> str:
     """A DICOM date as people write it; what is none stays as it is."""
-    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 else text
+    return phrases.ltr(f"{text[:4]}-{text[4:6]}-{text[6:]}") if len(text) == 8 else text
 
 
 def person_name(dicom: str) -> str:

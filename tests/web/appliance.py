@@ -7,10 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image as Pixels
 from PIL import ImageDraw
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 from edge.clock import Stamp, SystemClock
 from edge.config import Config
@@ -136,11 +140,32 @@ def film_png(columns: int = 800, rows: int = 1000) -> bytes:
     return out.getvalue()
 
 
+def film_dicom(uid: str, rows: int = 1000, columns: int = 800) -> bytes:
+    """A DICOM film that looks like `film_png`, 12 bits deep in 16."""
+    with Pixels.open(io.BytesIO(film_png())) as drawn:
+        grey = np.asarray(drawn.resize((columns, rows)), dtype=np.uint16) * 16
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = ComputedRadiographyImageStorage
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = uid
+    dataset.Modality, dataset.PhotometricInterpretation = "CR", "MONOCHROME2"
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = rows, columns, 1
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
+    dataset.WindowCenter, dataset.WindowWidth = 1600, 3200
+    dataset.PixelData = grey.tobytes()
+    out = io.BytesIO()
+    dataset.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
 @dataclass
 class Appliance:
     """One appliance in a folder."""
 
     root: Path
+    more: dict[str, Any] = field(default_factory=dict)
+    """Of the configuration."""
     clock: TestClock = field(default_factory=TestClock)
     run_clock: StillClock = field(default_factory=StillClock)
     config: Config = field(init=False)
@@ -150,7 +175,7 @@ class Appliance:
     apps: list[Flask] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.config = Config.model_validate({"data": self.root, "serial": {"port": "unit"}})
+        self.config = Config.model_validate({"data": self.root, "serial": {"port": "unit"}} | self.more)
         self.store = Store.open(self.root, self.clock)
         self.run = RunFolder(self.config.run_folder, self.run_clock)
         self.register = Register(self.store, HASHER)
@@ -197,11 +222,13 @@ class Appliance:
         assert found
         return found
 
-    def admit(self, image: Image, name: str = "Meyer^Anna^Maria", uid: str = "1.2.3") -> Image:
+    def admit(
+        self, image: Image, name: str = "Meyer^Anna^Maria", uid: str = "1.2.3", *, rows: int = 1000, columns: int = 800
+    ) -> Image:
         """The image is a radiograph of ours."""
         identity = Identity("1.2.840.10008.5.1.4.1.1.1.1", uid, "1.2", "1.2.1", "PAT-4711", name, "19600102", "F", "A1")
         header = Header(
-            identity, "1.2.840.10008.1.2.1", "DX", 1000, 800, "HAND", "L", "PA", "UNIT", "S1", "2026-11-22T11:00:00",
+            identity, "1.2.840.10008.1.2.1", "DX", rows, columns, "HAND", "L", "PA", "UNIT", "S1", "2026-11-22T11:00:00",
             Technique(50.0, 10.0, 100.0, 1.0),
         )  # fmt: skip
         self.flow.admit(image, header)
@@ -230,6 +257,18 @@ class Appliance:
         analysis = replace(analysis, sop_instance_uid=uid)
         image = self.admit(self.receive(content, uid), name, uid)
         return self.report(self.analyse(image, analysis))
+
+    def filmed(
+        self, analysis: Analysis, number: int, *, name: str = "Meyer^Anna^Maria", rows: int = 1000, columns: int = 800
+    ) -> Image:
+        """An image with a real DICOM film behind it, all the way to `reported`."""
+        uid = f"2.25.{number}"
+        image = self.receive(film_dicom(uid, rows, columns), uid)
+        return self.report(
+            self.analyse(
+                self.admit(image, name, uid, rows=rows, columns=columns), replace(analysis, sop_instance_uid=uid)
+            )
+        )
 
     def expose(self, seq: int = 1, end_code: int = 1) -> int:
         """The unit tells of an exposure."""

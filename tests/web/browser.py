@@ -85,6 +85,38 @@ class Browser:
         """Gives the browser a cookie for an address, as a sign-in would."""
         self.call("Network.setCookie", url=url, name=name, value=value, httpOnly=True, sameSite="Strict")
 
+    def tap(self, selector: str) -> None:
+        """Touches the middle of an element, as a finger does."""
+        x, y = self.middle(selector)
+        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def click(self, selector: str) -> None:
+        """Clicks the middle of an element with the mouse."""
+        x, y = self.middle(selector)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def middle(self, selector: str) -> tuple[float, float]:
+        """Where an element is on the screen, scrolled to."""
+        found = self.evaluate(f"""(() => {{
+            const one = document.querySelector({json.dumps(selector)});
+            one.scrollIntoView({{ block: "center" }});
+            const box = one.getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2];
+        }})()""")
+        return float(found[0]), float(found[1])
+
+    def keys(self, text: str) -> None:
+        """Types quickly, as a barcode scanner does; a line end is Enter."""
+        for letter in text:
+            enter = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
+            self.call(
+                "Input.dispatchKeyEvent",
+                type="keyDown",
+                **(enter if letter == "\n" else {"key": letter, "text": letter}),
+            )
+
     def open(self, url: str) -> None:
         """Goes to an address and waits until the page stands."""
         self.call("Page.navigate", url=url)
