@@ -128,6 +128,7 @@ class Analyser:
             if mm is None:
                 raise Refused("not-a-hand", "no scale can be told")
         with run.step("distal"):
+            hands = tuple(self._with_fine_joints(image, hand, mm) for hand in hands)
             signs = [self._distal_signs(image, hand, mm) for hand in hands]
             hands = tuple(anatomy.refined(hand, distal.places(ends)) for hand, ends in zip(hands, signs, strict=True))
         scale = Scale(image.shape[0], image.shape[1], mm)
@@ -163,6 +164,11 @@ class Analyser:
                 ),
                 ignored=tuple(turn.ignored(ignored) for view in views for ignored in view.ignored(scale)),
             )
+
+    def _with_fine_joints(self, image: NDArray[np.float32], hand: SeenHand, mm: float) -> SeenHand:
+        """The hand with its middle joints and knuckles placed at fine resolution, where the release can."""
+        look = self._engine.distal
+        return hand if look is None else anatomy.refined(hand, distal.middle_joints(image, hand.keypoints, mm, look))
 
     def _distal_signs(self, image: NDArray[np.float32], hand: SeenHand, mm: float) -> Mapping[int, distal.DistalSign]:
         """What is said of the ends of a hand's digits; nothing in a release without the distal network."""

@@ -116,12 +116,24 @@ class DistalSign:
     score: float | None
 
 
-def cut_of(digit: int, keypoints: Mapping[str, Point], mm_per_pixel: float) -> Cut | None:
-    """Where a digit's patch lies; None if its joint or its direction isn't known.
+_MIDDLE: Final = (
+    *((f"MCP{d}", f"PIP{d}", f"DIP{d}") for d in DIGITS[1:]),
+    ("WRIST", "MCP1", "IP1"),
+    *(("WRIST", f"MCP{d}", f"PIP{d}") for d in DIGITS[1:]),
+)
 
-    The direction is that of the last phalanx and, for a third, of the one before it: a resorbed phalanx has none.
+
+def cut_of(digit: int, keypoints: Mapping[str, Point], mm_per_pixel: float) -> Cut | None:
+    """Where a digit's patch lies; None if its joint or its direction isn't known."""
+    return _cut(_CHAIN[digit], keypoints, mm_per_pixel)
+
+
+def _cut(chain: tuple[str, str, str], keypoints: Mapping[str, Point], mm_per_pixel: float) -> Cut | None:
+    """A patch at the middle one of three keypoints.
+
+    The direction is that of the bone beyond and, for a third, of the one before it: a resorbed phalanx has none.
     """
-    before, joint, tip = _CHAIN[digit]
+    before, joint, tip = chain
     if joint not in keypoints:
         return None
     jx, jy = keypoints[joint]
@@ -186,16 +198,31 @@ def signs(image: Image, keypoints: Mapping[str, Point], mm_per_pixel: float, net
     }
 
 
+def middle_joints(image: Image, keypoints: Mapping[str, Point], mm_per_pixel: float, network: Look) -> dict[str, Point]:
+    """The middle joints and knuckles of one hand where the network finds them again: they look much like the last.
+
+    Args and errors: as for `signs`.
+    """
+    cuts = {chain[1]: cut for chain in _MIDDLE if (cut := _cut(chain, keypoints, mm_per_pixel)) is not None}
+    if not cuts:
+        return {}
+    answer = network(np.stack([patch(image, cut) for cut in cuts.values()]))
+    found = {}
+    for index, (name, cut) in enumerate(cuts.items()):
+        place = _joint(answer.places[index, 0])
+        if place is not None:
+            found[name] = cut.to_film(*place)
+    return found
+
+
 def read(answer: Answer, index: int, cut: Cut, *, fine: bool = True) -> DistalSign:
     """What the network's answer for one patch means. `fine`: the film's pixels can show a joint space."""
     chances = answer.signs[index]
-    joint = _place(answer.places[index, 0])
+    joint = _joint(answer.places[index, 0])
     tip = _place(answer.places[index, 1])
-    if joint is not None and _away_mm(joint) > _FARTHEST_MM:
-        joint = None
     space = None
     if fine and joint is not None and chances[5] >= _JUDGED:
-        space = round(max(0.0, _space(answer.places[index, 0], answer.space[index, 0])), 2)
+        space = round(max(0.0, _space(joint, answer.places[index, 0], answer.space[index, 0])), 2)
     grade = int(np.sum(np.minimum.accumulate(chances[:4]) >= _JUDGED)) if chances[4] >= _JUDGED else None
     return DistalSign(
         joint=None if joint is None else cut.to_film(*joint),
@@ -239,8 +266,15 @@ def narrowing(spaces_mm: Mapping[str, float]) -> dict[str, int]:
     return grades
 
 
-def _away_mm(place: Point) -> float:
-    return MM_PER_PIXEL * math.hypot(place[0] - COLUMNS / 2, place[1] - JOINT_ROW)
+def _joint(heat: Image) -> Point | None:
+    """Where the joint is, near where it was expected: a patch may show another one, too."""
+    first = round((JOINT_ROW - _FARTHEST_MM / MM_PER_PIXEL) / STRIDE)
+    near = np.zeros_like(heat)
+    near[first:] = heat[first:]
+    place = _place(near)
+    if place is None or MM_PER_PIXEL * math.dist(place, (COLUMNS / 2, JOINT_ROW)) > _FARTHEST_MM:
+        return None
+    return place
 
 
 def _place(heat: Image) -> Point | None:
@@ -255,9 +289,10 @@ def _place(heat: Image) -> Point | None:
     return prepare.grid_to_image(x, y, STRIDE)
 
 
-def _space(heat: Image, space: Image) -> float:
-    """The space where the joint is: the mean, by heat, over the cells around its peak."""
-    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
+def _space(joint: Point, heat: Image, space: Image) -> float:
+    """The space where the joint is: the mean, by heat, over the cells around it."""
+    column, row = (round(cell) for cell in prepare.image_to_grid(*joint, STRIDE))
     window = slice(max(0, row - 3), row + 4), slice(max(0, column - 3), column + 4)
-    weight = np.where(heat[window] >= 0.5 * heat[row, column], heat[window], 0).astype(np.float64)
+    near = heat[window]
+    weight = np.where(near >= 0.5 * near.max(), near, 0).astype(np.float64)
     return float((weight * space[window]).sum() / weight.sum())

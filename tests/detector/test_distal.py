@@ -152,6 +152,27 @@ def test_signs_are_given_for_every_digit_that_is_seen() -> None:
     assert distal.signs(film, {}, 0.2, network) == {}
 
 
+def test_middle_joints_and_knuckles_are_found_again() -> None:
+    film = np.random.default_rng(2).random((900, 600)).astype(np.float32)
+    points = FINGER | {"WRIST": (330.0, 850.0), "MCP2": (305.0, 640.0), "DIP3": (400.0, 380.0)}
+
+    def network(patches: NDArray[np.float32]) -> distal.Answer:
+        one = answer((68.0, 208.0))
+        return distal.Answer(*(np.repeat(part, len(patches), axis=0) for part in (one.places, one.space, one.signs)))
+
+    found = distal.middle_joints(film, points, 0.2, network)
+    assert set(found) == {"PIP2", "MCP2"}
+    for name, (x, y) in found.items():
+        assert 0.2 * math.dist((x, y), points[name]) == pytest.approx(0.125 * math.hypot(4, 4), abs=0.02)
+    assert distal.middle_joints(film, {}, 0.2, network) == {}
+
+
+def test_another_joint_in_the_patch_is_not_taken() -> None:
+    both = answer((64.0, 204.0))
+    both.places[0, 0, 10, 32] = 0.99  # far above, and hotter
+    assert distal.read(both, 0, cut()).joint == pytest.approx(cut().to_film(64.0, 204.0), abs=0.1)
+
+
 def test_the_network_answers_for_many_patches_at_once() -> None:
     network = DistalNetwork(graph(), threads=1)
     said = network(np.zeros((3, distal.ROWS, distal.COLUMNS), np.float32))
