@@ -161,6 +161,8 @@ class FolderDestination(_Part):
     path: Path
     originals: bool = True
     """Whether the received images go there too, or only what was made from them."""
+    fhir: bool = False
+    """Whether the FHIR bundle of each analysis goes there too."""
 
 
 class DicomNode(_Part):
@@ -191,23 +193,36 @@ class DicomDestination(DicomNode):
     commitment_wait_s: Annotated[float, Field(gt=0)] = 60.0
 
 
-class DicomWebDestination(_Part):
-    """An archive that speaks DICOMweb: STOW-RS to send, QIDO-RS to see whether it has what it took."""
+class WebService(_Part):
+    """An HTTP service that we call."""
 
-    type: Literal["dicomweb"] = "dicomweb"
     name: str
     url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
-    """The service's base, to which `/studies` is added."""
-    originals: bool = True
-    confirm: bool = True
+    """The service's base."""
     tls: bool = False
     """Whether the `[tls]` section's certificate and authorities are used; otherwise the machine's authorities."""
     token_file: Path | None = None
-    """A file with a bearer token (RFC 6750), read at each connection."""
+    """A file with a bearer token (RFC 6750), read at each request."""
     timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    confirm: bool = True
+    """Whether the service is asked if it shows what it took."""
 
 
-AnyDestination = FolderDestination | DicomDestination | DicomWebDestination
+class DicomWebDestination(WebService):
+    """An archive that speaks DICOMweb: STOW-RS to send, QIDO-RS to see whether it has what it took."""
+
+    type: Literal["dicomweb"] = "dicomweb"
+    originals: bool = True
+
+
+class FhirDestination(WebService):
+    """A FHIR R4 server: it gets the DiagnosticReport with its Observations, as one Bundle, and no DICOM object."""
+
+    type: Literal["fhir"] = "fhir"
+    originals: Literal[False] = False
+
+
+AnyDestination = FolderDestination | DicomDestination | DicomWebDestination | FhirDestination
 Destination = Annotated[AnyDestination, Field(discriminator="type")]
 
 
@@ -251,7 +266,7 @@ class Config(_Part):
 
     @model_validator(mode="after")
     def _tls_is_described(self) -> Config:
-        web = [d for d in self.destinations if isinstance(d, DicomDestination | DicomWebDestination)]
+        web = [d for d in self.destinations if isinstance(d, DicomDestination | WebService)]
         if self.tls is None and any(part.tls for part in (self.dicom, self.worklist, self.mpps, *web) if part):
             raise ValueError("something uses TLS, but there is no [tls] section")
         return self

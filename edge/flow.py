@@ -11,9 +11,11 @@ durable before the transaction that names them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from edge.config import FhirDestination, FolderDestination
 from edge.errors import reason
 from edge.store import events, images, parcels
 from edge.store.images import State
@@ -51,6 +53,14 @@ TRANSITIONS: Final[dict[tuple[State, Step], State]] = {
 }
 
 ACTOR: Final = "analyze"
+
+
+@dataclass(frozen=True, slots=True)
+class FhirBundle:
+    """One analysis as FHIR: the identifier under which it is kept, and its text."""
+
+    id: str
+    content: bytes
 
 
 class Flow:
@@ -105,15 +115,28 @@ class Flow:
             images.move(tx, image.id, State.ADMITTED, TRANSITIONS[State.ADMITTED, Step.ANALYSE])
             events.append(tx, stamp, ACTOR, "image-analysed", f"image:{image.id}", **_outcome(result.analysis))
 
-    def reported(self, image: Image, analysis: StoredAnalysis, reports: Sequence[ReportObject]) -> None:
-        """Keeps the report objects (already proven) and queues them for every destination."""
+    @property
+    def wants_fhir(self) -> bool:
+        """Whether any destination takes FHIR."""
+        return any(_takes_fhir(destination) for destination in self._destinations)
+
+    def reported(
+        self, image: Image, analysis: StoredAnalysis, reports: Sequence[ReportObject], bundle: FhirBundle | None = None
+    ) -> None:
+        """Keeps the report objects (already proven) and queues them for every destination that takes such."""
         stamp = self._store.clock.now()
         named = [(report, self._store.objects.put(report.content)) for report in reports]
+        text = self._store.objects.put(bundle.content) if bundle else None
         with self._store.transaction() as tx:
             for report, name in named:
                 images.add_report(tx, analysis.id, report, name)
                 item = Item(report.kind, name, report.sop_class_uid, report.sop_instance_uid)
                 for destination in self._destinations:
+                    if not isinstance(destination, FhirDestination):
+                        parcels.add(tx, image.id, destination.name, item, stamp)
+            if bundle and text:
+                item = Item("fhir", text, "Bundle", bundle.id)
+                for destination in filter(_takes_fhir, self._destinations):
                     parcels.add(tx, image.id, destination.name, item, stamp)
             self._end(tx, image, stamp, trouble=None, objects=len(named))
 
@@ -139,6 +162,10 @@ class Flow:
         for destination in self._destinations:
             if destination.originals:
                 parcels.add(tx, image.id, destination.name, item, self._store.clock.now())
+
+
+def _takes_fhir(destination: AnyDestination) -> bool:
+    return isinstance(destination, FhirDestination) or (isinstance(destination, FolderDestination) and destination.fhir)
 
 
 def analyse_again(store: Store, image_id: int, actor: str) -> bool:

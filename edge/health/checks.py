@@ -14,7 +14,16 @@ from datetime import UTC, datetime
 from typing import Final
 
 from edge.clock import SystemClock, clock_trusted
-from edge.config import Config, DicomDestination, DicomNode, DicomWebDestination, FolderDestination, Tls
+from edge.config import (
+    Config,
+    DicomDestination,
+    DicomNode,
+    DicomWebDestination,
+    FhirDestination,
+    FolderDestination,
+    Tls,
+    WebService,
+)
 from edge.detector.analyse import Analyser
 from edge.errors import CalcedgeError, StoreError, reason
 from edge.health import unit
@@ -22,6 +31,7 @@ from edge.health.answer import Answer, Check, Verdict
 from edge.network import calling
 from edge.network.tls import own_name
 from edge.outbox.dicomweb import DicomWeb
+from edge.outbox.fhir import FhirServer
 from edge.runtime import RunFolder
 from edge.store import Store, events, images
 
@@ -95,7 +105,9 @@ def dicom(config: Config) -> Iterator[Answer]:
         if isinstance(destination, DicomDestination):
             yield _echo(f"archive {destination.name}", destination, config.tls)
         elif isinstance(destination, DicomWebDestination):
-            yield _web(destination, config.tls)
+            yield _web(destination, DicomWeb(destination, config.tls))
+        elif isinstance(destination, FhirDestination):
+            yield _web(destination, FhirServer(destination, config.tls))
         else:
             yield _folder(destination)
     for name, node in (("worklist", config.worklist), ("mpps", config.mpps)):
@@ -161,10 +173,10 @@ def _own(config: Config) -> DicomNode:
     )
 
 
-def _web(destination: DicomWebDestination, tls: Tls | None) -> Answer:
+def _web(destination: WebService, service: DicomWeb | FhirServer) -> Answer:
     check = f"archive {destination.name}"
     try:
-        DicomWeb(destination, tls).knock()
+        service.knock()
     except CalcedgeError as error:
         return Answer(check, Verdict.FAIL, error.reason.text, error.reason.do)
     return Answer(check, Verdict.OK, f"{destination.url} answers")

@@ -10,11 +10,9 @@ import json
 import secrets
 from typing import IO, TYPE_CHECKING, Final
 
-import urllib3
-
 from edge.errors import DeliveryError
-from edge.network.tls import client_context
 from edge.outbox import policy, probe
+from edge.outbox.http import Http, judge_http
 from edge.outbox.wares import TWINS, ware_of
 
 if TYPE_CHECKING:
@@ -24,9 +22,7 @@ if TYPE_CHECKING:
     from edge.config import DicomWebDestination, Tls
     from edge.outbox.destination import Consignment, Seen
 
-CONNECT_S: Final = 10.0
 _CHUNK: Final = 1 << 18
-_LONGEST_ANSWER: Final = 1 << 20
 _JSON: Final = "application/dicom+json"
 _REFERENCED, _FAILED, _REASON = "00081199", "00081198", "00081197"
 _INSTANCE: Final = "00081155"
@@ -38,10 +34,7 @@ class DicomWeb:
 
     def __init__(self, settings: DicomWebDestination, tls: Tls | None = None) -> None:
         self._settings = settings
-        self._pool = urllib3.PoolManager(
-            num_pools=1, maxsize=1, retries=False, ssl_context=client_context(tls) if settings.tls and tls else None,
-            timeout=urllib3.Timeout(connect=min(CONNECT_S, settings.timeout_s), read=settings.timeout_s),
-        )  # fmt: skip
+        self._http = Http(settings, tls)
 
     @property
     def name(self) -> str:
@@ -64,7 +57,7 @@ class DicomWeb:
         Raises:
             DeliveryError: when nobody answers, or not to us.
         """
-        answer = self._ask("GET", "/studies?limit=1", {"Accept": _JSON})
+        answer = self._http.ask("GET", "/studies?limit=1", {"Accept": _JSON})
         if isinstance(answer, DeliveryError):
             raise answer
         if answer[0] in (401, 403) or answer[0] >= 500:
@@ -85,7 +78,7 @@ class DicomWeb:
         length = len(head) + path.stat().st_size + len(tail)
         with path.open("rb") as file:
             headers = {"Content-Type": kind, "Content-Length": str(length), "Accept": _JSON}
-            answer = self._ask("POST", "/studies", headers, _parts(head, file, tail))
+            answer = self._http.ask("POST", "/studies", headers, _parts(head, file, tail))
         if isinstance(answer, DeliveryError):
             return answer
         return judge_stored(*answer, sop_instance_uid)
@@ -93,7 +86,7 @@ class DicomWeb:
     def _shows(self, consignment: Consignment) -> Seen:
         study, series = probe.place(consignment)
         place = f"/studies/{study}/series/{series}/instances?SOPInstanceUID={consignment.sop_instance_uid}"
-        answer = self._ask("GET", place, {"Accept": _JSON})
+        answer = self._http.ask("GET", place, {"Accept": _JSON})
         if isinstance(answer, DeliveryError):
             return answer
         status, body = answer
@@ -102,40 +95,6 @@ class DicomWeb:
         if status in (400, 405, 501):
             return None  # it stores, and can't be searched
         return judge_http(status)
-
-    def _ask(
-        self, method: str, place: str, headers: dict[str, str], body: Iterator[bytes] | None = None
-    ) -> tuple[int, bytes] | DeliveryError:
-        try:
-            answer = self._pool.request(
-                method, self._settings.url.rstrip("/") + place, headers=headers | self._authorization(), body=body,
-                preload_content=False, redirect=False,
-            )  # fmt: skip
-            try:
-                return answer.status, answer.read(_LONGEST_ANSWER)
-            finally:
-                answer.release_conn()
-        except urllib3.exceptions.SSLError as error:
-            return DeliveryError("destination-tls", type(error.args[0]).__name__ if error.args else "")
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            return DeliveryError("destination-unreachable", type(error).__name__)
-
-    def _authorization(self) -> dict[str, str]:
-        if self._settings.token_file is None:
-            return {}
-        return {"Authorization": "Bearer " + self._settings.token_file.read_text(encoding="ascii").strip()}
-
-
-def judge_http(status: int) -> DeliveryError:
-    """What an HTTP status other than success means, when nothing more is said."""
-    detail = f"HTTP {status}"
-    if status in (401, 403, 404, 405, 407):
-        return DeliveryError("destination-refused", detail)
-    if status == 415:
-        return DeliveryError("destination-no-context", detail, final=True)
-    if status in (408, 429) or not 400 <= status < 500:
-        return DeliveryError("destination-busy", detail)
-    return DeliveryError("destination-rejected", detail, final=True)
 
 
 def judge_stored(status: int, body: bytes, sop_instance_uid: str) -> DeliveryError | None:

@@ -54,7 +54,8 @@ class Folder:
                 yield DeliveryError("destination-folder", type(error).__name__)
 
     def _target(self, consignment: Consignment) -> Path:
-        return self._path / f"{consignment.sop_instance_uid}.dcm"
+        end = "fhir.json" if consignment.sop_class_uid == "Bundle" else "dcm"
+        return self._path / f"{consignment.sop_instance_uid}.{end}"
 
     def _copy(self, consignment: Consignment) -> None:
         self._path.mkdir(parents=True, exist_ok=True)

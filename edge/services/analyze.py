@@ -5,6 +5,7 @@ The untrusted part runs in a worker process of its own with a deadline; here are
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Final
 
@@ -13,13 +14,13 @@ import structlog
 from edge import __version__
 from edge.errors import ReportError, StoreError, reason
 from edge.fleet.installed import Models
-from edge.flow import Flow
+from edge.flow import FhirBundle, Flow
 from edge.report.build import DeviceId, make_reports, warm_up
 from edge.services.process import Context
 from edge.services.worker import Settings, Worker, WorkerDied
 from edge.store import images
 from edge.store.images import Image, State
-from edge.types import Analysed, NotAnalysed
+from edge.types import Analysed, Analysis, NotAnalysed
 
 _POLL_S: Final = 0.02
 _MOST_CRASHES: Final = 3
@@ -134,7 +135,22 @@ class Analyze:
             log.error("no report", image=image.id, code=error.reason.code)
             self._flow.report_failed(image, error)
         else:
-            self._flow.reported(image, stored, reports)
+            self._flow.reported(image, stored, reports, self._bundle(image, stored.analysis))
+
+    def _bundle(self, image: Image, analysis: Analysis) -> FhirBundle | None:
+        """The same as FHIR, where a destination wants it. What has no place there goes as DICOM only, and is logged."""
+        if not self._flow.wants_fhir:
+            return None
+        from edge.report.fhir import fhir_bundle  # noqa: PLC0415 - loads hundreds of models: only when wanted
+
+        path, now = self._store.objects.path(image.object), self._store.clock.now()
+        try:
+            body = json.loads(fhir_bundle(path, analysis, made_at=now, device=self._device))
+        except ReportError as error:
+            log.error("no FHIR report", image=image.id, code=error.reason.code)
+            return None
+        name = str(body["entry"][0]["fullUrl"]).removeprefix("urn:uuid:")
+        return FhirBundle(name, json.dumps(body | {"id": name}, ensure_ascii=False).encode())
 
     def _given_up(self, image: Image) -> NotAnalysed | None:
         if self._crashes.get(image.id, 0) < _MOST_CRASHES and image.attempts < _MOST_ATTEMPTS:

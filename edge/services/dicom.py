@@ -6,7 +6,7 @@ import threading
 from contextlib import ExitStack
 from typing import Final
 
-from edge.config import AnyDestination, Config, DicomWebDestination, FolderDestination
+from edge.config import AnyDestination, Config, DicomWebDestination, FhirDestination, FolderDestination
 from edge.intake.folder import WatchedFolder
 from edge.intake.pairing import pair
 from edge.intake.receive import Reception
@@ -18,6 +18,7 @@ from edge.outbox.archive import Archive
 from edge.outbox.destination import Destination
 from edge.outbox.dicomweb import DicomWeb
 from edge.outbox.drain import Drain
+from edge.outbox.fhir import FhirServer
 from edge.outbox.folder import Folder
 from edge.outbox.ledger import Ledger
 from edge.outbox.wares import TWIN
@@ -33,6 +34,8 @@ def destination(settings: AnyDestination, config: Config, ledger: Ledger) -> Des
         return Folder(settings.name, settings.path)
     if isinstance(settings, DicomWebDestination):
         return DicomWeb(settings, config.tls)
+    if isinstance(settings, FhirDestination):
+        return FhirServer(settings, config.tls)
     return Archive(settings, config.tls, ledger)
 
 
