@@ -90,6 +90,8 @@ class Parts:
     unit: Unit
     analyzer: Analyzer
     receiver: Receiver
+    updates: tuple[str, ...] = ()
+    """Codes: why updates are refused. What runs goes on running."""
 
     @property
     def down(self) -> tuple[str, ...]:
@@ -114,7 +116,23 @@ def read(run: RunFolder, config: Config) -> Parts:
         _unit(_fresh(run.read("bridge")), has_port=config.serial.port is not None),
         _analyzer(_fresh(run.read("analyze"))),
         _receiver(_fresh(run.read("dicom"))),
+        _updates(run.read("update")),
     )
+
+
+_USUAL: Final = frozenset(
+    {"update-waiting", "update-on-trial", "update-busy", "update-unconfigured", "update-unreachable"}
+)
+"""Nothing that a technician needs to know."""
+
+
+def _updates(status: Status | None) -> tuple[str, ...]:
+    """What the last check for updates said, however long ago it was."""
+    if status is None:
+        return ()
+    kinds = status.facts.get("kinds") or {}
+    codes = [status.facts.get("code"), *(one.get("code") for one in kinds.values())]
+    return tuple(dict.fromkeys(code for code in codes if code in REASONS and code not in _USUAL))
 
 
 def _fresh(status: Status | None) -> Mapping[str, Any] | None:

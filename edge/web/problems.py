@@ -35,7 +35,7 @@ def known(code: str) -> Reason:
 
 def find(parts: Parts, troubled: Sequence[Parcel]) -> tuple[Problem, ...]:
     """Everything that is wrong: what stops results first, then what stops delivery, then the rest."""
-    return (*_analysis(parts), *_receiving(parts), *_delivery(parts, troubled), *_unit(parts))
+    return (*_analysis(parts), *_receiving(parts), *_delivery(parts, troubled), *_unit(parts), *_updates(parts))
 
 
 def _problem(code: str, where: str, *, detail: str = "", parcels: Iterable[int] = ()) -> Problem:
@@ -89,3 +89,8 @@ def _unit(parts: Parts) -> Iterator[Problem]:
         yield _problem("unit-hot", words.UNIT)
     if unit.battery_low and unit.reason != "unit-battery-low":
         yield _problem("unit-battery-low", words.UNIT)
+
+
+def _updates(parts: Parts) -> Iterator[Problem]:
+    for code in parts.updates:
+        yield _problem(code, words.UPDATES)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import detector, intake, latency, link, link_drops, link_load, matching, network, timemap
+from tests.bench import detector, intake, latency, link, link_drops, link_load, matching, network, screen, timemap
 from tests.bench.figure import Figure
 
 BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
@@ -28,6 +28,10 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "link-load": link_load.load,
     "time-map": timemap.bench,
     "matching": matching.days,
+    "screen-page": screen.page,
+    "screen-list": screen.images_list,
+    "screen-outcomes": screen.outcomes,
+    "screen-many": screen.screens,
 }
 
 

@@ -228,8 +228,8 @@ class Appliance:
         """The image is a radiograph of ours."""
         identity = Identity("1.2.840.10008.5.1.4.1.1.1.1", uid, "1.2", "1.2.1", "PAT-4711", name, "19600102", "F", "A1")
         header = Header(
-            identity, "1.2.840.10008.1.2.1", "DX", rows, columns, "HAND", "L", "PA", "UNIT", "S1", "2026-11-22T11:00:00",
-            Technique(50.0, 10.0, 100.0, 1.0),
+            identity, "1.2.840.10008.1.2.1", "DX", rows, columns, "HAND", "L", "PA", "UNIT", "S1",
+            "2026-11-22T11:00:00", Technique(50.0, 10.0, 100.0, 1.0),
         )  # fmt: skip
         self.flow.admit(image, header)
         return self.image(image.id)
