@@ -92,10 +92,10 @@ class Conductor:
             self._ledger.move(spread, state="done", stage=spread.stage, why=judgement.why)
 
     def _sign(self, kind: Kind, release: str, plan: Plan, number: int, terms: Terms) -> None:
-        """Stages add up: a box that has it keeps it."""
+        """Stages add up: a box that has it keeps it. Of two stages for one cohort the later one counts."""
 
         def change(channel: Channel) -> Channel:
-            for stage in reversed(plan.stages[: number + 1]):
+            for stage in plan.stages[: number + 1]:
                 rule = Rule(
                     cohort=stage.cohort,
                     release=release,

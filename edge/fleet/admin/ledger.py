@@ -243,12 +243,13 @@ class Ledger:
         return Tally(began, committed, failed, silent, others, others_silent, self._targeted(spread))
 
     def _targeted(self, spread: Spread) -> int:
-        """Boxes that this stage reaches and that were heard of since it began: the same rule as on the boxes."""
+        """Boxes that this stage reaches and that live: the same rule as on the boxes."""
         rules = tuple(
             Rule(cohort=stage.cohort, release=spread.release, percent=stage.percent, seed=spread.release)
             for stage in spread.plan.stages[: spread.stage + 1]
         )
         channel, now = Channel(rules=rules), self._clock.now().utc
-        rows = self._connection.execute("SELECT device, cohorts FROM devices WHERE seen >= ?", (spread.since_s,))
+        since_s = min(spread.since_s, self.now_s() - spread.plan.silence_s)
+        rows = self._connection.execute("SELECT device, cohorts FROM devices WHERE seen >= ?", (since_s,))
         boxes = (Box(device, frozenset(cohorts.split())) for device, cohorts in rows)
         return sum(choose(channel, box, now).release is not None for box in boxes)

@@ -62,7 +62,7 @@ class Tally:
         silent: began, and said nothing for the plan's silence.
         control: boxes that did not begin, and were heard of during the spread.
         control_silent: of these, those that said nothing for the same time: the network, not the release.
-        targeted: boxes that the stage reaches and that were heard of since it began.
+        targeted: boxes that the stage reaches and that were heard of lately.
     """
 
     began: int = 0
