@@ -131,9 +131,8 @@ def _table(ds: Dataset, keyword: str) -> Dataset | None:
         found.add_new("LUTData", "OW", words.astype("<u2").tobytes())
     else:
         found.add_new("LUTData", "US", list(data))
-    for part in ("LUTExplanation", "ModalityLUTType"):
-        if item.get(part):
-            setattr(found, part, item[part].value)
+    if item.get("ModalityLUTType"):
+        found.ModalityLUTType = item.ModalityLUTType
     return found
 
 

@@ -61,6 +61,16 @@ def order() -> Dataset:
     return item
 
 
+def table(modality: str | None = None) -> Dataset:
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [256, 0, 16])
+    item.add_new("LUTData", "OW", np.linspace(0, 65535, 256).astype("<u2").tobytes())
+    item.LUTExplanation = "Größe"
+    if modality:
+        item.ModalityLUTType = modality
+    return item
+
+
 SILENT = (
     "PatientName",
     "PatientID",
@@ -92,6 +102,21 @@ SOURCES: dict[str, Callable[[], Dataset]] = {
     "Japanese": lambda: source(
         SpecificCharacterSet=["", "ISO 2022 IR 87"],
         PatientName="Yamada^Tarou=山田^太郎=やまだ^たろう",
+    ),
+    "tables and oblong pixels": lambda: source(
+        SpecificCharacterSet="ISO_IR 100",
+        ModalityLUTSequence=[table("OD")],
+        VOILUTSequence=[table()],
+        PixelSpacing=[0.2, 0.1],
+    ),
+    "inverted, rescaled, two windows": lambda: source(
+        PhotometricInterpretation="MONOCHROME1",
+        RescaleSlope="0.1",
+        RescaleIntercept="-3",
+        RescaleType="US",
+        WindowCenter=["2048.0", "90"],
+        WindowWidth=["4096", "60"],
+        VOILUTFunction="SIGMOID",
     ),
     "bytes without a character set": lambda: raw_name("Müller^Jörg".encode("latin-1")),
 }
