@@ -30,7 +30,7 @@ def test_the_page_lists_the_same_objects() -> None:
     written = {row[0]: row[1:] for row in ROW.findall(PAGE.read_text(encoding="utf-8"))}
     assert written.keys() == KINDS.keys()
     for name, (uid, words, modality, series, made) in written.items():
-        kind = KINDS[name]  # type: ignore[index]
+        kind = KINDS[name]
         assert (uid, modality, int(series), made) == (kind.sop_class_uid, kind.modality, kind.series_number, kind.made)
         assert UID(uid).name.split(" Storage")[0].startswith(words.split(",")[0].removesuffix(" Image")), (uid, words)
 
