@@ -50,24 +50,32 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    real = config.getoption("--port", None) is not None
-    kept: list[pytest.Item] = []
-    dropped: list[pytest.Item] = []
+    here = Path(__file__).parent
+    dropped = []
     for item in items:
-        about = item.get_closest_marker("profiles")
-        params: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
-        why = None
-        if real and item.get_closest_marker("sim_only"):
-            why = "a simulated unit"
-        elif real and item.get_closest_marker("exposes") and not config.getoption("--operator"):
-            why = "--operator: a person at the switch"
-        if why:
-            _left_out[why] = _left_out.get(why, 0) + 1
-        elsewhere = about is not None and params.get("profile", about.args[0]) not in about.args
-        (dropped if why or elsewhere else kept).append(item)
+        if here in item.path.parents and (why := _why_not(item, config)) is not None:
+            dropped.append(item)
+            if why:
+                _left_out[why] = _left_out.get(why, 0) + 1
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
+        items[:] = [item for item in items if item not in dropped]
+
+
+def _why_not(item: pytest.Item, config: pytest.Config) -> str | None:
+    """Why this test does not run here: something that can be told, or "" where it is plain. None: it runs."""
+    real = config.getoption("--port", None) is not None
+    about = item.get_closest_marker("profiles")
+    params: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+    if about is not None and params.get("profile", about.args[0]) not in about.args:
+        return ""
+    if item.get_closest_marker("soak") and "soak" not in config.getoption("markexpr", ""):
+        return "-m soak, and a while"
+    if real and item.get_closest_marker("sim_only"):
+        return "a simulated unit"
+    if real and item.get_closest_marker("exposes") and not config.getoption("--operator"):
+        return "--operator: a person at the switch"
+    return None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

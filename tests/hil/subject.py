@@ -91,8 +91,11 @@ class Subject:
 
     @contextmanager
     def host(self, disk: Disk | None = None) -> Iterator[Disk]:
-        """The bridge beside the unit, up; its disk."""
-        disk = Disk() if disk is None else disk
+        """The bridge beside the unit, up, and its disk: empty of what the unit still had to tell of earlier times.
+
+        With a `disk` of before, everything is kept.
+        """
+        fresh, disk = disk is None, disk or Disk()
         self.disks.append(disk)
         stop = threading.Event()
         bridge = Bridge(self.port, disk, traced(self.plan.open_port, self.trace), self.plan)
@@ -100,6 +103,8 @@ class Subject:
         thread.start()
         try:
             until(disk, lambda: disk.now.link is LinkState.UP, 15.0)
+            if fresh:
+                _forget_backlog(disk)
             yield disk
         finally:
             stop.set()
@@ -114,6 +119,20 @@ class Subject:
     def device_id(self) -> str | None:
         """Who the unit said that it is."""
         return next((status.device_id for disk in self.disks for status in disk.statuses if status.device_id), None)
+
+
+def _forget_backlog(disk: Disk) -> None:
+    """Waits until nothing comes any more, and forgets it."""
+    told = -1
+    while told != len(disk.calls):
+        told = len(disk.calls)
+        with disk.changed:
+            disk.changed.wait_for(lambda told=told: len(disk.calls) > told, _QUIET_S)  # type: ignore[misc]
+    with disk.changed:
+        disk.events.clear()
+
+
+_QUIET_S = 0.3
 
 
 def until(disk: Disk, met: Callable[[], bool], seconds: float) -> None:

@@ -6,15 +6,13 @@ import pytest
 
 from firmware_bridge.link import LinkReason, LinkState
 from firmware_bridge.messages import EndCode, UnitState
-from tests.firmware_bridge.rig import Disk
 from tests.hil.subject import OPERATOR_S, Subject, exposures, until
 
 
 def test_the_unit_is_there_and_says_how_it_is(subject: Subject) -> None:
     with subject.host() as disk:
-        until(disk, lambda: disk.now.unit_state is not None, 10)
+        until(disk, lambda: disk.now.unit_state is UnitState.STANDBY, 30)
         assert disk.now.reason is LinkReason.NONE
-        assert disk.now.unit_state is UnitState.STANDBY
         assert disk.now.interlock_closed is True
         assert disk.now.profile == subject.profile
 
@@ -66,8 +64,7 @@ def test_an_exposure_is_recorded_once_with_its_technique(subject: Subject) -> No
 @pytest.mark.exposes
 @pytest.mark.requirement("an exposure is confirmed to the unit only when it is on disk")
 def test_what_the_host_could_not_keep_comes_again(subject: Subject) -> None:
-    disk = Disk()
-    with subject.host(disk):
+    with subject.host() as disk:
         until(disk, lambda: disk.now.programmed is not None or subject.profile == "own", 10)
         disk.refuse = True
         subject.expose()

@@ -12,6 +12,7 @@ from tests.hil.storm import World
 _HOST = {"killed", "killed before disk", "killed after disk", "not kept"}
 
 
+@pytest.mark.sim_only
 @pytest.mark.requirement("no exposure is lost, doubled or invented")
 @pytest.mark.requirement("a damaged record is never taken for a whole one")
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ def ask(subject: Subject, plan: Plan, request: bytes) -> Packet:
         port.write(request)
         while time.monotonic() < deadline_s:
             for packet in decoder.feed(port.read()):
-                return packet
+                if packet.opcode == int(request[1:3]):  # else it answers what the host before us asked
+                    return packet
     finally:
         port.close()
     raise AssertionError(f"no answer; {decoder.counters}")
