@@ -43,7 +43,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 # Every figure, as a table in var/bench.
-bench: setup
+bench: setup $(TRAIN)/.ready
 	.ci/peers $(PEERS)
 	$(BIN)/python -m tests.bench
 
