@@ -166,6 +166,7 @@ class StoreScp:
         if not self._settings.peers:
             return True
         where = ipaddress.ip_address(address)
+        where = getattr(where, "ipv4_mapped", None) or where  # as a socket for both versions tells it
         if where.is_loopback and title == self._settings.title:
             return True  # the appliance's own self-test
         return any(

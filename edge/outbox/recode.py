@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import resource
 import sys
+from array import array
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from pydicom import dcmread
+from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -22,6 +23,9 @@ _MEMORY_BYTES: Final = 2 << 30
 _CPU_S: Final = 60
 _PIXELS: Final = frozenset({"PixelData", "PhotometricInterpretation", "PlanarConfiguration", "SamplesPerPixel"})
 """What decompression may change: samples, and how colour is written (PS3.5 section 8.2)."""
+
+
+_WORDS: Final = frozenset({"OW", "OF", "OD", "OL", "OV"})
 
 
 def recode(source: Path, target: Path, transfer_syntax_uid: str) -> bool:
@@ -34,11 +38,24 @@ def recode(source: Path, target: Path, transfer_syntax_uid: str) -> bool:
     before = _fingerprint(dataset)
     if UID(stated).is_encapsulated:
         dataset.decompress(generate_instance_uid=False)
+    if not UID(stated).is_little_endian and not _turn(dataset):
+        return False
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-    implicit = UID(transfer_syntax_uid).is_implicit_VR
-    dataset.save_as(target, implicit_vr=implicit, little_endian=True, enforce_file_format=True)
+    dcmwrite(target, dataset, enforce_file_format=True)
     return _fingerprint(dcmread(target)) == before
+
+
+def _turn(dataset: Dataset) -> bool:
+    """Turns the bytes of pixels that were big endian. False when something else would have to be turned too."""
+    words = [element for element in dataset.iterall() if element.VR in _WORDS]  # reading all turns the short values
+    if any(element.keyword != "PixelData" for element in words) or dataset.get("BitsAllocated") != 16:
+        return False
+    if words:
+        pixels = array("H", dataset.PixelData)
+        pixels.byteswap()
+        dataset.PixelData = pixels.tobytes()
+    return True
 
 
 def _fingerprint(dataset: Dataset) -> bytes:
