@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _path = click.Path(path_type=Path)
 _config = click.option("--config", "config_path", type=_path, help="The configuration, a TOML file.")
 _NOT_IDLE = 3
+_NOT_THERE_YET = 4
 
 
 def _load(config_path: Path | None) -> Config:
@@ -42,11 +43,33 @@ def check(config_path: Path | None) -> None:
     from edge.fleet.agent import Agent
 
     log.configure("update")
-    agent = Agent(_load(config_path), SystemClock(), _arguments(config_path))
+    config = _load(config_path)
+    _by_the_good_release(config, _arguments(config_path))
+    agent = Agent(config, SystemClock(), _arguments(config_path))
     outcome = agent.check()
     agent.report(outcome, most_s=20.0)
     click.echo(agent.in_words())
-    sys.exit(4 if outcome.code or any(step.code for step in outcome.steps.values()) else 0)
+    sys.exit(_NOT_THERE_YET if outcome.code or any(step.code for step in outcome.steps.values()) else 0)
+
+
+def _by_the_good_release(config: Config, arguments: tuple[str, ...]) -> None:
+    """Lets the good release's own updater do it; returns if that is this one, or if that one can't."""
+    import os
+    import subprocess
+
+    from edge.fleet.installed import Installed
+    from edge.fleet.slots import Kind
+    from edge.fleet.statefile import StateFile
+
+    good = StateFile(config.fleet_root).read().slots[Kind.APPLICATION].good
+    application = Installed(config.fleet_root).application(good)
+    if "CALCEDGE_RELEASE" in os.environ or application is None or not application.wheels:
+        return
+    done = subprocess.run(
+        application.command("update", "check", *arguments), env=application.environment(), check=False
+    )
+    if done.returncode in (0, _NOT_THERE_YET):
+        sys.exit(done.returncode)
 
 
 @update.command()

@@ -25,7 +25,7 @@ import structlog
 from edge import __version__
 from edge.clock import Clock
 from edge.config import Config
-from edge.errors import UpdateError
+from edge.errors import UpdateError, reason
 from edge.fleet import conditions
 from edge.fleet.depot import Depot
 from edge.fleet.documents import Blob, Channel, Manifest, Rollout, Rule, dump
@@ -169,6 +169,10 @@ class Check:
         except UpdateError as error:
             log.warning("update stops", kind=kind, release=choice.release, code=error.reason.code)
             return replace(step, code=error.reason.code, detail=error.reason.text)
+        except OSError as error:  # the disk filled while we wrote, or can't be written
+            log.error("update stops", kind=kind, release=choice.release, error=error.strerror)
+            full = reason("update-no-room", detail=error.strerror or "")
+            return replace(step, code=full.code, detail=full.text)
         return step
 
     def _toward(self, kind: Kind, choice: Choice, rule: Rule, trust: Trust, repository: Repository) -> None:
