@@ -16,14 +16,16 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from edge import __version__
 from edge.clock import Stamp
 from edge.report.device import DeviceId
 from edge.report.header import Source
 from edge.report.kinds import KINDS
 from edge.types import ReportKind
 
-IMPLEMENTATION_CLASS_UID: Final = "2.25.271189271811269300307699932733007874643"
-IMPLEMENTATION_VERSION: Final = "CALCEDGE"
+IMPLEMENTATION_CLASS_UID: Final = "2.25.102912810683148198975692960069126549253"
+"""The one that associations state too (`edge.network`): a test compares them."""
+IMPLEMENTATION_VERSION: Final = f"CALCEDGE_{__version__}"[:16]
 
 _ALWAYS: Final = (
     "PatientName",

@@ -8,7 +8,8 @@ from typing import get_args
 
 from pydicom.uid import UID
 
-from edge.report import codes
+from edge.network import implementation
+from edge.report import codes, document
 from edge.report.fhir_observations import SYSTEMS
 from edge.report.kinds import KINDS
 from edge.types import ReportKind
@@ -33,6 +34,11 @@ def test_the_page_lists_the_same_objects() -> None:
         kind = KINDS[name]
         assert (uid, modality, int(series), made) == (kind.sop_class_uid, kind.modality, kind.series_number, kind.made)
         assert UID(uid).name.split(" Storage")[0].startswith(words.split(",")[0].removesuffix(" Image")), (uid, words)
+
+
+def test_objects_name_the_same_implementation_as_associations() -> None:
+    assert document.IMPLEMENTATION_CLASS_UID == implementation.CLASS_UID
+    assert document.IMPLEMENTATION_VERSION == implementation.VERSION
 
 
 def test_the_page_names_our_scheme_in_fhir() -> None:
