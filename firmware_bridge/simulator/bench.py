@@ -125,7 +125,7 @@ class Bench:
         )
         self._script = Script(scenario, self.unit, self.do, self._say)
         self._storm = Storm(scenario.chaos, _source(scenario.seed, "storm"), now_ns) if scenario.chaos else None
-        self._off_until_ns = 0
+        self._off_until_ns = self._gone_until_ns = 0
         self._later: list[tuple[int, Callable[[], None]]] = []
         self._finished = False
         self.commanded: list[Packet] = []
@@ -228,7 +228,8 @@ class Bench:
         match step:
             case Unplug(s=s):
                 self._terminal.unplug()
-                self._at(now_ns + round(s * _NS), self._plug)
+                self._gone_until_ns = max(self._gone_until_ns, now_ns + round(s * _NS))
+                self._at(self._gone_until_ns, self._plug)
             case Reenumerate():
                 self._terminal.reenumerate()
             case Seize(s=s):
@@ -292,7 +293,7 @@ class Bench:
         }
 
     def _plug(self) -> None:
-        if not self._terminal.plugged:
+        if not self._terminal.plugged and _now_ns() >= self._gone_until_ns:
             self._terminal.plug()
             self._say("plugged")
 
