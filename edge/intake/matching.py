@@ -138,26 +138,30 @@ def clock_offset(
         exposures: all that were told in the time of these images, claimed or not.
         hints: offsets in seconds, the likeliest first.
     """
-    offers = [
-        (modulo(image.acquired_s - exposure.at_s), number)
-        for number, image in enumerate(images)
-        if image.acquired_s is not None
-        for exposure in exposures
-        if exposure.timed and could_be(image, exposure)
-    ]
-    numbers = sorted({number for _, number in offers})[-RECENT:]
-    offers = sorted(offer for offer in offers if offer[1] in numbers)
-    newest = set(numbers[-2:])
+    numbers: list[int] = []
+    offers: list[tuple[float, int]] = []
+    for number in reversed(range(len(images))):
+        image = images[number]
+        if image.acquired_s is None:
+            continue
+        ahead_s = [image.acquired_s - e.at_s for e in exposures if e.timed and could_be(image, e)]
+        if ahead_s:
+            numbers.append(number)
+            offers += [(modulo(value), number) for value in ahead_s]
+        if len(numbers) == RECENT:
+            break
+    offers.sort()
+    newest = set(numbers[:2])
     centre = _busiest(offers)
-    for ahead_s, least_usable in (
+    for centre_s, least_usable in (
         *((modulo(hint), 1) for hint in hints),
         *([(centre, _LEAST_CONSENT)] if centre is not None else []),
     ):
-        near = [(modulo(offer - ahead_s), number) for offer, number in offers]
+        near = [(modulo(offer - centre_s), number) for offer, number in offers]
         for_it = {number for off_s, number in near if abs(off_s) <= _CONSENT_S}
         if len(for_it) < least_usable or 2 * len(for_it) <= len(numbers) or not for_it & newest:
             continue
-        rest = [(offer, number) for offer, number in offers if abs(modulo(offer - ahead_s)) > 2 * _CONSENT_S]
+        rest = [(offer, number) for offer, number in offers if abs(modulo(offer - centre_s)) > 2 * _CONSENT_S]
         other = _busiest(rest)
         against = _supporters(rest, other) if other is not None else 0
         hinted = least_usable == 1
@@ -168,7 +172,7 @@ def clock_offset(
         middle = median(best) if sure else 0.0
         spread = median(abs(off_s - middle) for off_s in best)
         least_s = _LEAST_SIGMA_S if sure else _HINT_SIGMA_S
-        return Offset(modulo(ahead_s + middle), max(least_s, 1.5 * spread), sure)
+        return Offset(modulo(centre_s + middle), max(least_s, 1.5 * spread), sure)
     return None
 
 
@@ -194,7 +198,7 @@ def could_be(image: ImageClue, exposure: ExposureClue) -> bool:
     earliest_s = -ADVANCE_S if exposure.timed else -WINDOW_S  # told late: it may have been long before
     if not earliest_s <= after_s <= WINDOW_S:
         return False
-    return all(d <= _MAX_DEVIATIONS for d in _technique_deviations(image.technique, exposure.technique))
+    return max(_technique_deviations(image.technique, exposure.technique), default=0.0) <= _MAX_DEVIATIONS
 
 
 def _busiest(offers: Sequence[tuple[float, int]]) -> float | None:

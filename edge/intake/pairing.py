@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edge.store.images import Image, Match
 
 ACTOR: Final = "intake"
-_PAST: Final = 30
+_PAST: Final = 20
 _REMEMBERED: Final = 8
 
 

@@ -45,6 +45,8 @@ _STUCK_NS: Final = 35_000 * MS
 """The manual ends prep and exposure together after 30 s: X-ray on for longer is no status of a working generator."""
 _WITHOUT_RECORD_NS: Final = 3_000 * MS
 """An exposure that was seen and of which 60 and 65 say nothing is told by what was seen."""
+_WITHOUT_SETTINGS_NS: Final = 3_000 * MS
+"""So long an exposure waits for the settings to be read twice, when it came right after the generator was met."""
 _NOUGHT_COUNTS: Final = 40
 """One percent of the converter: no voltage."""
 _COUNTS_ONLY: Final = Scales(KV_PER_COUNT)
@@ -74,8 +76,9 @@ IDLE: Final = (
     Want(22, 100 * MS), Want(60, 300 * MS), Want(65, 300 * MS), Want(51, 700 * MS), Want(78, 2_000 * MS),
     Want(84, 5_000 * MS),
 )
-BUSY: Final = (Want(22, 0), Want(60, 0), Want(65, 0))
-"""From prep until the exposure is settled: as often as the line allows, about 16 times a second."""
+BUSY: Final = (Want(22, 0), Want(60, 0), Want(65, 0), Want(51, 400 * MS))
+"""From prep until the exposure is settled: as often as the line allows, about 15 times a second. The settings may have
+been changed right before prep; during it they can't."""
 # fmt: on
 _UNDER_WAY: Final = (UnitState.PREP, UnitState.READY, UnitState.EXPOSING)
 
@@ -117,8 +120,9 @@ class _Held:
             self.value, self.since_ns = value, answer.asked_ns
         self.asked_ns = answer.asked_ns
 
-    def still(self) -> bool:
-        return self.value is not None and self.asked_ns - self.since_ns >= SETTLED_NS
+    def held_since(self, since_ns: int) -> bool:
+        """Whether it was read as it is long enough after that moment."""
+        return self.value is not None and self.asked_ns - since_ns >= SETTLED_NS
 
     def again(self) -> None:
         """Has to be read anew before it counts as still."""
@@ -250,7 +254,7 @@ class PmxWatch:
                 self._changed_ns = self._off_after_ns = None
         else:
             self._changed(answer)
-        if nought and self._voltage.asked_ns > self._voltage.since_ns:  # read twice
+        if nought:  # no damage that passes the checksum turns a voltage into none: once is enough
             self._cleared = True
 
     def _last_time(self, time_ms: int, answer: Answer) -> None:
@@ -271,7 +275,9 @@ class PmxWatch:
         if beam is not None and beam.off_ns is None:
             return
         counts, time_ms = self._voltage.value, self._time.value
-        still = self._voltage.still() and self._time.still()
+        # A reading of one from before the other changed says nothing of the exposure that changed it.
+        since_ns = max(self._voltage.since_ns, self._time.since_ns)
+        still = self._voltage.held_since(since_ns) and self._time.held_since(since_ns)
         if not still or counts is None or not time_ms or counts <= _NOUGHT_COUNTS:
             if beam is not None and beam.off_ns is not None and answer.heard_ns - beam.off_ns > _WITHOUT_RECORD_NS:
                 lasted_ms = max(1, (beam.off_ns - beam.began.best_ns) // MS)
@@ -303,7 +309,8 @@ class PmxWatch:
             return []
         waited = answer.heard_ns - self._pulses[-1].settled_ns
         going_on = self.live.state in _UNDER_WAY and waited < _SAME_EXPOSURE_NS
-        if self._beam is not None or going_on:
+        unset = self._settings.value is None and waited < _WITHOUT_SETTINGS_NS
+        if self._beam is not None or going_on or unset:
             return []
         pulses, self._pulses = self._pulses, []
         return [self._exposure(pulses)]

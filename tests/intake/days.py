@@ -229,7 +229,7 @@ def judge_day(day: Day, memory: list[float]) -> list[tuple[Came, Verdict]]:
             continue
         recent = [
             one
-            for one in images[-30:]
+            for one in images[-20:]
             if day.restart_s is None or (one.came.clue.arrived_s < day.restart_s) == (now_s < day.restart_s)
         ]
         clues = [one.came.clue for one in recent]
