@@ -82,9 +82,9 @@ def evaluate_release(folder: Path, settings: dict[str, Any], plan: Plan, *, cach
     thresholds: dict[str, float] = dict(manifest["thresholds"])
     if plan.tuning:
         _say(f"{plan.tuning} phantoms for the thresholds")
-        tuning = collect.listings(_phantoms("tuning", plan.tuning), folder, cache, processes=plan.processes)
-        nothing = collect.listings(_no_hand(plan.no_hand, first=1000), folder, cache, processes=plan.processes)
-        thresholds |= choose(tuning, [listing.confidence for listing in nothing])
+        cases = [*_phantoms("tuning", plan.tuning), *_no_hand(plan.no_hand, first=1000)]
+        listed = collect.listings(cases, folder, cache, processes=plan.processes)
+        thresholds |= choose(listed[: plan.tuning], [listing.confidence for listing in listed[plan.tuning :]])
     result = measure(folder, plan, thresholds, cache)
     identity = Identity(manifest["name"], manifest["version"], manifest["least_application"])
     write_manifest(folder, identity, thresholds, result["phantoms"]["operating_points"])
@@ -97,24 +97,46 @@ def evaluate_release(folder: Path, settings: dict[str, Any], plan: Plan, *, cach
 
 def measure(folder: Path, plan: Plan, thresholds: Mapping[str, float], cache: Path) -> dict[str, Any]:
     """All figures of a release at given thresholds."""
-    _say(f"{plan.measured} held-out phantoms, {plan.two_hands} of two hands, {plan.distal} for fingertips")
-    measured = _both(_phantoms("measured", plan.measured), folder, cache, plan, thresholds)
-    two = _both(_phantoms("two hands", plan.two_hands), folder, cache, plan, thresholds)
-    distal = _both(_phantoms("distal", plan.distal), folder, cache, plan, thresholds)
-    _say("pictures without a hand")
+    groups = _cases(plan)
+    cases = [case for group in groups.values() for case in group]
+    _say(f"{len(cases)} films: " + ", ".join(f"{len(group)} {name}" for name, group in groups.items()))
+    kept = dict(
+        zip(
+            cases,
+            collect.both(cases, folder, cache, thresholds, real_root=plan.real, processes=plan.processes),
+            strict=True,
+        )
+    )
+    pairs = {name: [kept[case] for case in group] for name, group in groups.items()}
     result: dict[str, Any] = {
         "thresholds": dict(thresholds),
         "tuning_films": plan.tuning,
-        "phantoms": phantom_report(measured, thresholds),
-        "two_hands": phantom_report(two, thresholds),
-        "distal": distal_report(distal),
-        "no_hand": refusals(_both(_no_hand(plan.no_hand), folder, cache, plan, thresholds)),
+        "phantoms": phantom_report(pairs["measured"], thresholds),
+        "two_hands": phantom_report(pairs["two hands"], thresholds),
+        "distal": distal_report(pairs["distal"]),
+        "no_hand": refusals(pairs["no hand"]),
     }
     if plan.foreign is not None:
         result["foreign_dicom"] = foreign.refuse_all(plan.foreign, folder)
     if plan.real is not None:
-        result |= _real_hands(folder, plan, thresholds, cache, plan.real)
+        result |= _real_hands(pairs, plan.real, thresholds)
     return result
+
+
+def _cases(plan: Plan) -> dict[str, list[str]]:
+    """The films of each group."""
+    groups = {
+        "measured": _phantoms("measured", plan.measured),
+        "two hands": _phantoms("two hands", plan.two_hands),
+        "distal": _phantoms("distal", plan.distal),
+        "no hand": _no_hand(plan.no_hand),
+    }
+    if plan.real is not None:
+        for which in real.SETS:
+            names = real.names(plan.real, which)[: plan.real_each]
+            for kind in ("clean", "inserted") if which in real.INSERTED_SETS else ("clean",):
+                groups[f"{kind} {which}"] = [f"{kind}/{which}/{name}" for name in names]
+    return groups
 
 
 def choose(tuning: Sequence[Listing], no_hand: Sequence[float]) -> dict[str, float]:
@@ -128,27 +150,15 @@ def choose(tuning: Sequence[Listing], no_hand: Sequence[float]) -> dict[str, flo
     return {"possible": possible, "definite": definite, "hand_confidence": round(gate, 3)}
 
 
-def _real_hands(folder: Path, plan: Plan, thresholds: Mapping[str, float], cache: Path, root: Path) -> dict[str, Any]:
-    marks = eyes.load()
-    found: dict[str, Any] = {"real_clean": {}, "real_inserted": {}}
-    for which in real.SETS:
-        names = real.names(root, which)[: plan.real_each]
-        _say(f"real hands, clean: {which}")
-        clean = _both([f"clean/{which}/{name}" for name in names], folder, cache, plan, thresholds)
-        found["real_clean"][which] = clean_report(clean, thresholds)
-        if which == "hard":
-            found["hard_films"] = hard_films(clean, _notes(root))
-        if which == "mature":
-            found["against_eyes"] = against_eyes(clean, marks, which)
-        if which in real.INSERTED_SETS:
-            _say(f"real hands, lesions put in: {which}")
-            added = _both([f"inserted/{which}/{name}" for name in names], folder, cache, plan, thresholds)
-            found["real_inserted"][which] = inserted_report(added, thresholds)
-    return found
-
-
-def _both(cases: list[str], folder: Path, cache: Path, plan: Plan, thresholds: Mapping[str, float]) -> list[Pair]:
-    return collect.both(cases, folder, cache, thresholds, real_root=plan.real, processes=plan.processes)
+def _real_hands(pairs: Mapping[str, Sequence[Pair]], root: Path, thresholds: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "real_clean": {which: clean_report(pairs[f"clean {which}"], thresholds) for which in real.SETS},
+        "real_inserted": {
+            which: inserted_report(pairs[f"inserted {which}"], thresholds) for which in real.INSERTED_SETS
+        },
+        "hard_films": hard_films(pairs["clean hard"], _notes(root)),
+        "against_eyes": against_eyes(pairs["clean mature"], eyes.load(), "mature"),
+    }
 
 
 def _phantoms(group: str, count: int) -> list[str]:
