@@ -130,3 +130,34 @@ def test_a_file_in_the_link_s_place_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         Terminal(tmp_path / "precious").plug()
     assert (tmp_path / "precious").read_text(encoding="utf-8") == "thesis"
+
+
+def test_a_reenumerated_port_is_another_device_at_once(terminal: Terminal, tmp_path: Path) -> None:
+    link = tmp_path / "unit"
+    port, before = SerialPort(str(link)), os.path.realpath(link)
+    terminal.reenumerate()
+    assert os.path.realpath(link) != before
+    with pytest.raises(PortLost):
+        port.read()
+    port.close()
+    port = SerialPort(str(link))
+    terminal.write(b"here")
+    assert port.read() == b"here"
+    port.close()
+
+
+def test_a_seized_port_is_busy_until_it_is_let_go(terminal: Terminal, tmp_path: Path) -> None:
+    link = str(tmp_path / "unit")
+    terminal.seize(held=True)
+    with pytest.raises(PortLost) as lost:
+        SerialPort(link)
+    assert lost.value.reason is LinkReason.PORT_BUSY
+    terminal.seize(held=False)
+    SerialPort(link).close()
+
+
+def test_a_port_that_a_host_holds_can_t_be_seized(terminal: Terminal, tmp_path: Path) -> None:
+    port = SerialPort(str(tmp_path / "unit"))
+    with pytest.raises(BlockingIOError):
+        terminal.seize(held=True)
+    port.close()
