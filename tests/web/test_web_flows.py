@@ -1,4 +1,4 @@
-"""The page in people's hands: every flow in Chromium, by finger on a small screen right to left, by mouse on a large one.
+"""The page in people's hands: every flow in Chromium, by finger on a small screen, by mouse on a large one.
 
 Screenshots of every page are written to `var/screens` for people to look at.
 """
