@@ -38,6 +38,9 @@ SIGNS: Final = ("grade 1", "grade 2", "grade 3", "grade 4", "tuft", "space")
 """Probabilities: that the grade is at least so much, that the tuft can be judged, that the space can be measured."""
 COARSEST_MM: Final = 0.3
 """Coarser films can't show a joint space of a millimetre."""
+_THUMB: Final = 1
+"""The thumb lies askew in a PA view and its joint is seldom seen through: on clean real hands the space read there
+spread from 0.15 to 1.6 mm, so it isn't given."""
 _PLACED: Final = 0.25
 """A place's peak from which it is believed."""
 _JUDGED: Final = 0.5
@@ -193,7 +196,7 @@ def signs(image: Image, keypoints: Mapping[str, Point], mm_per_pixel: float, net
         return {}
     answer = network(np.stack([patch(image, cut) for cut in cuts.values()]))
     return {
-        digit: read(answer, index, cut, fine=mm_per_pixel <= COARSEST_MM)
+        digit: read(answer, index, cut, fine=mm_per_pixel <= COARSEST_MM and digit != _THUMB)
         for index, (digit, cut) in enumerate(cuts.items())
     }
 
@@ -216,14 +219,15 @@ def middle_joints(image: Image, keypoints: Mapping[str, Point], mm_per_pixel: fl
 
 
 def read(answer: Answer, index: int, cut: Cut, *, fine: bool = True) -> DistalSign:
-    """What the network's answer for one patch means. `fine`: the film's pixels can show a joint space."""
+    """What the network's answer for one patch means. `fine`: the film can show this joint's space."""
     chances = answer.signs[index]
     joint = _joint(answer.places[index, 0])
     tip = _place(answer.places[index, 1])
     space = None
     if fine and joint is not None and chances[5] >= _JUDGED:
         space = round(max(0.0, _space(joint, answer.places[index, 0], answer.space[index, 0])), 2)
-    grade = int(np.sum(np.minimum.accumulate(chances[:4]) >= _JUDGED)) if chances[4] >= _JUDGED else None
+    seen = joint is not None and tip is not None and chances[4] >= _JUDGED
+    grade = int(np.sum(np.minimum.accumulate(chances[:4]) >= _JUDGED)) if seen else None
     return DistalSign(
         joint=None if joint is None else cut.to_film(*joint),
         tip=None if tip is None or grade is None else cut.to_film(*tip),
@@ -251,15 +255,15 @@ def places(found: Mapping[int, DistalSign]) -> dict[str, Point]:
 
 
 def narrowing(spaces_mm: Mapping[str, float]) -> dict[str, int]:
-    """Narrowing grades of the joints whose space was measured: `DIP2` to `DIP5` and `IP1`.
+    """Narrowing grades of the joints whose space was measured: `DIP2` to `DIP5`.
 
-    0 none; 1 below 0.6, 2 below 0.4, 3 below 0.15 of the median of the hand's *other* finger joints, or of as many
-    millimetres. The thumb's joint is wider and lies askew: it is graded by millimetres alone.
+    0 none; 1 below 0.6, 2 below 0.4, 3 below 0.15 of the median of the hand's *other* last joints, or of as many
+    millimetres.
     """
     grades = {}
     for name, space in spaces_mm.items():
-        others = [mm for other, mm in spaces_mm.items() if other != name and other.startswith("DIP")]
-        usual = float(np.median(others)) if len(others) >= _LEAST_OTHERS and name.startswith("DIP") else 0.0
+        others = [mm for other, mm in spaces_mm.items() if other != name]
+        usual = float(np.median(others)) if len(others) >= _LEAST_OTHERS else 0.0
         grades[name] = sum(
             space < max(least, part * usual) for least, part in zip(_ABSOLUTE_MM, _RELATIVE, strict=True)
         )

@@ -113,7 +113,8 @@ def test_what_cannot_be_judged_is_none() -> None:
     assert bent.joint is not None
     assert distal.read(answer(None), 0, cut()).space_mm is None
     far = distal.read(answer((10.0, 120.0)), 0, cut())
-    assert (far.joint, far.space_mm) == (None, None)
+    assert (far.joint, far.space_mm, far.osteolysis_grade) == (None, None, None)
+    assert distal.read(answer(tip=None), 0, cut()).osteolysis_grade is None
     assert distal.read(answer(), 0, cut(), fine=False).space_mm is None
 
 
@@ -127,8 +128,9 @@ def test_a_space_is_never_negative() -> None:
         ({"DIP2": 1.2, "DIP3": 1.1, "DIP4": 1.3}, {"DIP2": 0, "DIP3": 0, "DIP4": 0}),
         ({"DIP2": 0.62, "DIP3": 1.2, "DIP4": 1.3, "DIP5": 1.1}, {"DIP2": 1, "DIP3": 0, "DIP4": 0, "DIP5": 0}),
         ({"DIP2": 0.45, "DIP3": 1.2, "DIP4": 1.3}, {"DIP2": 2, "DIP3": 0, "DIP4": 0}),
-        ({"DIP2": 0.1, "DIP3": 0.5, "IP1": 0.7}, {"DIP2": 3, "DIP3": 1, "IP1": 0}),
-        ({"IP1": 0.3}, {"IP1": 2}),
+        ({"DIP2": 0.1, "DIP3": 0.5}, {"DIP2": 3, "DIP3": 1}),
+        ({"DIP4": 0.3}, {"DIP4": 2}),
+        ({}, {}),
     ],
 )
 def test_narrowing_is_graded_against_the_hand_s_own_joints(spaces: dict[str, float], grades: dict[str, int]) -> None:
@@ -148,6 +150,8 @@ def test_signs_are_given_for_every_digit_that_is_seen() -> None:
     found = distal.signs(film, points, 0.2, network)
     assert seen == [2]
     assert set(found) == {1, 2}
+    assert (found[1].space_mm, found[2].space_mm) == (None, 1.1)
+    assert found[1].osteolysis_grade == 0
     assert set(distal.places(found)) == {"IP1", "TIP1", "DIP2", "TIP2"}
     assert distal.signs(film, {}, 0.2, network) == {}
 
