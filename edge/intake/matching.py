@@ -17,6 +17,7 @@ have to confirm. A header that is silent about technique or time never counts fo
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -138,13 +139,17 @@ def clock_offset(
         exposures: all that were told in the time of these images, claimed or not.
         hints: offsets in seconds, the likeliest first.
     """
+    timed = sorted((exposure for exposure in exposures if exposure.timed), key=lambda exposure: exposure.at_s)
+    moments_s = [exposure.at_s for exposure in timed]
     numbers: list[int] = []
     offers: list[tuple[float, int]] = []
     for number in reversed(range(len(images))):
         image = images[number]
         if image.acquired_s is None:
             continue
-        ahead_s = [image.acquired_s - e.at_s for e in exposures if e.timed and could_be(image, e)]
+        first = bisect_left(moments_s, image.arrived_s - WINDOW_S)
+        last = bisect_right(moments_s, image.arrived_s + ADVANCE_S)
+        ahead_s = [image.acquired_s - e.at_s for e in timed[first:last] if could_be(image, e)]
         if ahead_s:
             numbers.append(number)
             offers += [(modulo(value), number) for value in ahead_s]
@@ -212,7 +217,7 @@ def _busiest(offers: Sequence[tuple[float, int]]) -> float | None:
     for start, (first, _) in enumerate(ordered):
         while end < len(ordered) and ordered[end][0] - first <= _CONSENT_S:
             end += 1
-        if (count := len({number for _, number in ordered[start:end]})) > most:
+        if end - start > most and (count := len({number for _, number in ordered[start:end]})) > most:
             best, most = ordered[start:end], count
     return modulo(median(offer for offer, _ in best))
 

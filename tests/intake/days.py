@@ -236,9 +236,10 @@ def judge_day(day: Day, memory: list[float]) -> list[tuple[Came, Verdict]]:
         since_s = (clues[0].arrived_s if clues else now_s) - WINDOW_S
         around = [exposure for exposure in exposures if exposure.at_s >= since_s]
         offset = clock_offset(clues, around, (*remembered(memory), 0.0) if memory else (0.0,))
+        near = [exposure for exposure in around if abs(exposure.at_s - now_s) <= 2 * WINDOW_S]
         for one in waiting:
-            free = [exposure for exposure in around if exposure.id not in claimed]
-            taken = [exposure for exposure in around if exposure.id in claimed]
+            free = [exposure for exposure in near if exposure.id not in claimed]
+            taken = [exposure for exposure in near if exposure.id in claimed]
             one.verdict = match(one.came.clue, free, offset, taken)
             if isinstance(one.verdict, Matched):
                 claimed[one.verdict.exposure_id] = one
@@ -254,7 +255,8 @@ def is_unambiguous(day: Day, came: Came) -> bool:
     if came.clue.acquired_s is None:
         return False
     truth = next((told for told in day.exposures if told.clue.id == came.exposure), None)
-    rivals = [told for told in day.exposures if told is not truth and could_be(came.clue, told.clue)]
+    near = [told for told in day.exposures if abs(told.clue.at_s - came.clue.arrived_s) <= WINDOW_S]
+    rivals = [told for told in near if told is not truth and could_be(came.clue, told.clue)]
     if any(not told.clue.timed for told in rivals) or (truth is not None and not truth.clue.timed):
         return False
     if truth is None:
