@@ -8,7 +8,7 @@ wait for each other.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class CrashDisk:
         self.critical: list[int] = []
         self._lost = lost
         self._renamed: dict[Path, Path] = {}
-        self.watch = lambda: None
+        self.watch: Callable[[], None] = list  # nobody watches
 
     # -- the steps --
 

@@ -18,7 +18,7 @@ from edge.fleet.admin.console import Console, settle
 from edge.fleet.admin.publish import application_release, model_release
 from edge.fleet.admin.repository import FleetRepository
 from edge.fleet.documents import Channel, Rule
-from edge.fleet.slots import Kind
+from edge.fleet.slots import Kind, Slot
 from edge.fleet.statefile import StateFile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,7 +135,10 @@ def test_an_application_release_is_started_from_the_store(appliance: Appliance, 
     application_release(appliance.admin, tuple(wheels.glob("*.whl")), "app-1", epoch=1, memory_mb=8000)
     appliance.sign(Kind.APPLICATION, "app-1")
     said = appliance.check()
-    slot = lambda: appliance.state.read().slots[Kind.APPLICATION]  # noqa: E731 - read again each time
+
+    def slot() -> Slot:
+        return appliance.state.read().slots[Kind.APPLICATION]
+
     appliance.await_(f"no trial: {said}", lambda: slot().running == "app-1" or bool(slot().bad))
     appliance.await_("not committed", lambda: slot().good == "app-1" or bool(slot().bad))
     assert dict(slot().bad) == {}

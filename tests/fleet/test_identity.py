@@ -96,7 +96,7 @@ def test_the_page_shows_and_enrols_and_changes_nothing(fleet: FleetOfOne, tmp_pa
     token = authority.token("box-1")
     assert page.post("/enrol", json={"request": me.request().decode(), "token": "guess"}).status_code == 403
     answer = page.post("/enrol", json={"request": me.request().decode(), "token": token})
-    assert x509.load_pem_x509_certificate(answer.data)
+    assert x509.load_pem_x509_certificate(answer.data).subject.rfc4514_string() == "OU=clinic,CN=box-1"
     me.install(answer.data)
     assert page.post("/renew", data=json.dumps(me.renewal()), content_type="application/json").status_code == 200
     assert page.post("/").status_code == 405

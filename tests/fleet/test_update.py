@@ -67,7 +67,7 @@ def test_a_server_without_ranges_costs_bytes_and_not_correctness(fleet: FleetOfO
     big = random.Random(7).randbytes(300_000)
     fleet.publish("m1", {"weights.onnx": big}, Kind.MODEL)
     fleet.roll_out("m1", Kind.MODEL)
-    broken = []
+    broken: list[int] = []
 
     def no_ranges(handler: BaseHTTPRequestHandler, content: bytes) -> bool:
         if len(content) != len(big):
