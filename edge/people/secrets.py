@@ -45,9 +45,10 @@ class Hasher:
             return False
         with self._places:
             try:
-                return self._argon.verify(hashed or self._nobody, secret) and hashed is not None
+                self._argon.verify(hashed or self._nobody, secret)
             except (VerificationError, InvalidHashError):
                 return False
+        return hashed is not None
 
 
 def weakness_of_pin(pin: str) -> Weakness | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-DEADLINE_S: Final = 15.0
+DEADLINE_S: Final = 30.0
 _KEPT: Final = 2
 _CHUNK: Final = 1 << 20
 

@@ -14,7 +14,7 @@ from PIL import Image as Pixels
 from PIL import ImageDraw
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 from edge.clock import Stamp, SystemClock
 from edge.config import Config
@@ -148,7 +148,7 @@ def film_dicom(uid: str, rows: int = 1000, columns: int = 800) -> bytes:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = ComputedRadiographyImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = uid
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = UID(uid)
     dataset.Modality, dataset.PhotometricInterpretation = "CR", "MONOCHROME2"
     dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = rows, columns, 1
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
