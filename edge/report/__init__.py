@@ -1,4 +1,4 @@
-"""From one analysis to the DICOM objects that leave: a structured report, and the film with the findings drawn on it.
+"""From one analysis to the objects that leave: report, marked picture, segmentation, outlines, key image, FHIR.
 
 What always holds:
 
