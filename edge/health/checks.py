@@ -29,7 +29,7 @@ from edge.errors import CalcedgeError, StoreError, reason
 from edge.health import unit
 from edge.health.answer import Answer, Check, Verdict
 from edge.network import calling
-from edge.network.tls import own_name
+from edge.network.own import own_node
 from edge.outbox.dicomweb import DicomWeb
 from edge.outbox.fhir import FhirServer
 from edge.runtime import RunFolder
@@ -100,7 +100,7 @@ def dicom(config: Config) -> Iterator[Answer]:
     """Our own node and every archive answer C-ECHO; every destination folder can be written."""
     status = RunFolder(config.run_folder, SystemClock()).read("dicom")
     if status is not None and status.age_s is not None and status.age_s <= _OLD_S:
-        yield _echo("dicom", _own(config), config.tls)
+        yield _echo("dicom", own_node(config.dicom, config.tls, _ECHO_S), config.tls)
     for destination in config.deliver_to():
         if isinstance(destination, DicomDestination):
             yield _echo(f"archive {destination.name}", destination, config.tls)
@@ -164,15 +164,6 @@ def _echo(check: str, node: DicomNode, tls: Tls | None) -> Answer:
     return Answer(check, Verdict.OK, f"{where} answers")
 
 
-def _own(config: Config) -> DicomNode:
-    """Our own node, called by its own title."""
-    own = config.dicom
-    name = own_name(config.tls) if own.tls and config.tls else None
-    return DicomNode(
-        title=own.title, host=_reach(own.host), port=own.port, calling_title=own.title, tls=own.tls, tls_name=name
-    )
-
-
 def _web(destination: WebService, service: DicomWeb | FhirServer) -> Answer:
     check = f"archive {destination.name}"
     try:
@@ -192,8 +183,3 @@ def _folder(destination: FolderDestination) -> Answer:
     with contextlib.suppress(OSError):
         probe.unlink()
     return Answer(f"folder {destination.name}", Verdict.OK, f"{destination.path} can be written")
-
-
-def _reach(host: str) -> str:
-    """The address to call ourselves by: a node that listens everywhere is called on the loopback."""
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound

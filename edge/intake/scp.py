@@ -167,8 +167,8 @@ class StoreScp:
             return True
         where = ipaddress.ip_address(address)
         where = getattr(where, "ipv4_mapped", None) or where  # as a socket for both versions tells it
-        if where.is_loopback and title == self._settings.title:
-            return True  # the appliance's own self-test
+        if title == self._settings.title and (where.is_loopback or address == self._settings.host):
+            return True  # the appliance's own pulse and self-test
         return any(
             peer.title.strip() == title
             and (peer.address is None or where in ipaddress.ip_network(peer.address, strict=False))

@@ -9,8 +9,10 @@ from typing import Final
 from edge.config import AnyDestination, Config, DicomWebDestination, FhirDestination, FolderDestination
 from edge.intake.folder import WatchedFolder
 from edge.intake.pairing import pair
+from edge.intake.pulse import Pulse
 from edge.intake.receive import Reception
 from edge.intake.scp import StoreScp
+from edge.network.own import own_node
 from edge.orders.linking import link
 from edge.orders.teller import Teller
 from edge.orders.worklist import WorklistReader
@@ -25,6 +27,7 @@ from edge.outbox.wares import TWIN
 from edge.services.process import Context
 
 _POLL_S: Final = 0.1
+_PULSE_S: Final = 10.0
 _FOLDER_S: Final = 0.5
 
 
@@ -58,6 +61,8 @@ def body(context: Context) -> None:
         work = {f"drain-{name}": drain.run for name, drain in drains.items()}
         work |= {"worklist": reader.run} if reader else {}
         work |= {"mpps": teller.run} if teller else {}
+        pulse = Pulse(own_node(config.dicom, config.tls, _PULSE_S), config.tls)
+        work["pulse"] = pulse.run
         threads = [threading.Thread(target=run, args=(context.stop,), name=name) for name, run in work.items()]
         for thread in threads:
             thread.start()
@@ -76,7 +81,7 @@ def body(context: Context) -> None:
                 next_look_s = now_s + _FOLDER_S
             context.beat(
                 {
-                    "listening": True,
+                    "listening": pulse.felt,
                     "associations": scp.associations,
                     "accepting": reception.accepting(),
                     "destinations": {
