@@ -286,10 +286,11 @@ def _place(heat: Image) -> Point | None:
     row, column = np.unravel_index(int(heat.argmax()), heat.shape)
     if heat[row, column] < _PLACED:
         return None
-    rows, columns = slice(max(0, row - 3), row + 4), slice(max(0, column - 3), column + 4)
-    weight = heat[rows, columns].astype(np.float64)
-    y = float((weight * np.arange(rows.start, rows.start + weight.shape[0])[:, None]).sum() / weight.sum())
-    x = float((weight * np.arange(columns.start, columns.start + weight.shape[1])[None, :]).sum() / weight.sum())
+    top, left = max(0, int(row) - 3), max(0, int(column) - 3)
+    weight = heat[top : int(row) + 4, left : int(column) + 4].astype(np.float64)
+    ys, xs = np.indices(weight.shape, dtype=np.float64)
+    total = float(weight.sum())
+    y, x = top + float((weight * ys).sum()) / total, left + float((weight * xs).sum()) / total
     return prepare.grid_to_image(x, y, STRIDE)
 
 

@@ -65,13 +65,13 @@ class Ends:
 
     def base_mm(self, aside_mm: Map) -> Map:
         """The most proximal edge of the base, mm along the axis."""
-        across = np.clip(np.abs(aside_mm) / np.float32(self.half_width_mm[0]), 0, 1)
+        across = np.clip(np.abs(aside_mm) / np.float32(self.half_width_mm[0]), 0, 1).astype(np.float32)
         edge: Map = np.min([start(across, aside_mm) for start in self.starts], axis=0)
         return edge
 
     def head_mm(self, aside_mm: Map) -> Map:
         """The most distal edge of the head, mm along the axis."""
-        across = np.clip(np.abs(aside_mm) / np.float32(self.half_width_mm[1]), 0, 1)
+        across = np.clip(np.abs(aside_mm) / np.float32(self.half_width_mm[1]), 0, 1).astype(np.float32)
         edge: Map = np.max([stop(across, aside_mm) for stop in self.stops], axis=0)
         return edge
 
