@@ -167,6 +167,8 @@ class PmxWatch:
         match result(answer.reading, self._scales or _COUNTS_ONLY):
             case Status() as status:
                 noted += self._status(status, answer)
+            case LastExposureVoltage() if answer.reading.maybe_refusal is not None:
+                pass  # a volt or a refusal: neither says that the voltage went to nought
             case LastExposureVoltage(counts=counts):
                 self._last_voltage(counts, answer)
             case LastExposureTime(time_ms=time_ms):

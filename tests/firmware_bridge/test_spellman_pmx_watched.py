@@ -227,3 +227,16 @@ def test_an_exposure_right_after_the_generator_was_met_waits_for_its_settings() 
     line.run(6_000)
     (exposure,) = messages(line)
     assert exposure.tube_current_ma == about(100.02, 0.01)
+
+
+@once
+@pytest.mark.parametrize("code", [1, 9, 11])
+def test_a_refusal_that_looks_like_a_voltage_of_nought_makes_no_exposure(code: int) -> None:
+    class Refusing(PmxUnit):
+        def answer(self, request: bytes, at_ms: float) -> str | None:
+            body = super().answer(request, at_ms)
+            return f"60,{code}," if body is not None and body.startswith("60,") and 6_000 < at_ms < 6_700 else body
+
+    line = wire(Refusing([Cycle(2_000, 5_000, (Shot(4_000, 40, 3829),))]))
+    line.run(10_000)
+    assert len(line.exposures) == 1
