@@ -120,7 +120,10 @@ class Check:
         fleet = self._config.fleet
         if not fleet.repositories or fleet.trust is None:
             raise UpdateError("update-unconfigured")
-        bootstrap = fleet.trust.read_bytes()
+        try:
+            bootstrap = fleet.trust.read_bytes()
+        except OSError as error:
+            raise UpdateError("update-unconfigured", "fleet.trust") from error
         trouble: UpdateError | None = None
         for url in fleet.repositories:
             repository = Repository(url)

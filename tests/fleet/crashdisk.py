@@ -65,7 +65,7 @@ class CrashDisk:
         self.critical: list[int] = []
         self._lost = lost
         self._renamed: dict[Path, Path] = {}
-        self.watch: Callable[[], None] = list  # nobody watches
+        self.watch: Callable[[], object] = list  # nobody watches
 
     # -- the steps --
 

@@ -121,6 +121,33 @@ def test_a_foreign_key_signs_nothing(running: FleetOfOne) -> None:
     refused(running, "update-untrusted")
 
 
+@pytest.mark.parametrize("name", ["rollouts", "releases-1", "timestamp", "snapshot"])
+def test_a_key_is_replaced_and_the_old_one_counts_no_more(running: FleetOfOne, name: str) -> None:
+    role, _ = running.admin.keys.find(name)
+    thief = running.admin.keys.signer(name)
+    assert running.admin.rotate(name) == 0
+    running.publish("a2", running.files("two"))
+    running.roll_out("a2")
+    assert running.code() == ""
+    assert running.state().slots[Kind.APPLICATION].running == "a2"
+    metadata = running.admin._next(role)
+    metadata.sign(thief, append=True)
+    running.admin._write(role, metadata)
+    if role in ("rollouts", "releases"):
+        running.admin.freshen(force=True)
+    before = running.snapshot()
+    code = running.code()
+    assert code in ("update-untrusted", "update-on-trial" if role in ("snapshot", "releases") else "")
+    assert running.snapshot() == before
+
+
+def test_the_root_is_renewed(running: FleetOfOne) -> None:
+    assert running.admin.renew("root") == 0
+    assert running.admin.renew("targets") == 0
+    running.roll_out("a1", paused=True)
+    assert running.code() == ""
+
+
 # -- a hostile or broken repository --
 
 

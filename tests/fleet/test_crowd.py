@@ -101,7 +101,7 @@ async def scene(
     broker.wait()
     await asyncio.sleep(1.0)
     with mosquitto(folder, crowd.port):
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while crowd.connected < count * 0.99 and time.monotonic() < until:  # noqa: ASYNC110 - ten thousand events
             await asyncio.sleep(0.5)
         back = crowd.connected

@@ -219,13 +219,25 @@ def devices(context: click.Context) -> None:
 
 
 @fleet.command()
-@click.option("--role", type=click.Choice(["timestamp", "rollouts", "releases", "targets"]), default="timestamp")
+@click.option(
+    "--role", type=click.Choice(["timestamp", "rollouts", "releases", "targets", "root"]), default="timestamp"
+)
 @click.pass_context
 def renew(context: click.Context, role: str) -> None:
     """Sign anew before signatures expire: nightly for the timestamp, twice a year for the others."""
     with _desk(context) as desk:
         missing = desk.repository.renew(role)
         click.echo(f"{missing} more signatures needed: calcedge fleet sign" if missing else f"{role} renewed")
+
+
+@fleet.command()
+@click.argument("key")
+@click.pass_context
+def rotate(context: click.Context, key: str) -> None:
+    """Put a fresh key in the place of KEY, lost or stolen. Needs two root keys here."""
+    with _desk(context) as desk:
+        missing = desk.repository.rotate(key)
+        click.echo(f"{missing} more signatures needed: calcedge fleet sign" if missing else f"{key} is a new key now")
 
 
 @fleet.command("verify-repo")

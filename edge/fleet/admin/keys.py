@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,17 +99,33 @@ class Keyring:
         }
         (self.folder / "keys.json").write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
 
+    def find(self, name: str) -> tuple[str, NamedKey]:
+        """A key and its role, by its name.
+
+        Raises:
+            UpdateError: `fleet-keys`.
+        """
+        for role, keys in self.roles.items():
+            for key in keys:
+                if key.name == name:
+                    return role, key
+        raise UpdateError("fleet-keys", f"no key is called {name}")
+
+    def replaced(self, name: str) -> Keyring:
+        """The ring with a fresh key in the place of one. Not saved."""
+        role, old = self.find(name)
+        path = self.folder / "keys" / f"{name}-{secrets.token_hex(3)}.pem"
+        new = _make(path, name)
+        keys = tuple(new if key == old else key for key in self.roles[role])
+        return Keyring(self.folder, self.thresholds, {**self.roles, role: keys})
+
     def signer(self, name: str) -> Signer:
         """Opens a private key.
 
         Raises:
             UpdateError: `fleet-keys` when it is not here, or another.
         """
-        for keys in self.roles.values():
-            for key in keys:
-                if key.name == name:
-                    return self._open(key)
-        raise UpdateError("fleet-keys", f"no key is called {name}")
+        return self._open(self.find(name)[1])
 
     def signers(self, role: str) -> Sequence[Signer]:
         """Every private key of a role that is here."""

@@ -173,6 +173,30 @@ class FleetRepository:
                 break
         return missing
 
+    def rotate(self, name: str) -> int:
+        """Puts a fresh key in the place of one that was lost or stolen; needs the root's keys.
+
+        Returns:
+            How many signatures the role's metadata still needs.
+
+        Raises:
+            UpdateError: `fleet-keys`.
+        """
+        role, old = self.keys.find(name)
+        if role == "root":
+            raise UpdateError("fleet-keys", "a root key is not changed here")
+        ring = self.keys.replaced(name)
+        delegator = "targets" if role in PATHS else "root"
+        metadata = self._next(delegator)
+        metadata.signed.revoke_key(old.public.keyid, role)
+        metadata.signed.add_key(ring.find(name)[1].public, role)
+        self._sign_all(delegator, metadata)
+        self._publish(delegator, metadata)
+        self.keys = ring
+        ring.save()
+        (self.pending_folder / f"{role}.json").unlink(missing_ok=True)
+        return self.renew(role)
+
     def freshen(self, *, force: bool = False) -> None:
         """Signs snapshot and timestamp anew; nightly, and after every change."""
         snapshot = self._next("snapshot")
