@@ -1,6 +1,7 @@
 """The DICOM node's own pulse: once a minute it is asked for C-ECHO, as a sender would ask.
 
 A node that can't answer itself does not listen, whatever its threads do. One miss may be the machine's; two are told.
+While all places are taken it is not asked: nobody shall give way to a question of our own.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ from edge.errors import DeliveryError
 from edge.network.calling import echo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge.config import DicomNode, Tls
 
 EVERY_S: Final = 60.0
 MISSES: Final = 2
 _AT_WORK: Final = "destination-busy"
-"""All places are taken by senders: the node answers, if only that."""
+"""The last place was taken meanwhile: the node answers, if only that."""
 
 log = structlog.get_logger()
 
 
 class Pulse:
-    """Feels the pulse of one node, in a thread of its own."""
+    """Feels the pulse of one node, in a thread of its own. `full` tells whether all places are taken."""
 
-    def __init__(self, node: DicomNode, tls: Tls | None, every_s: float = EVERY_S) -> None:
+    def __init__(self, node: DicomNode, tls: Tls | None, full: Callable[[], bool]) -> None:
         self._node = node
         self._tls = tls
-        self._every_s = every_s
+        self._full = full
         self._missed = 0
 
     @property
@@ -40,11 +43,13 @@ class Pulse:
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set."""
-        while not stop.wait(self._every_s):
+        while not stop.wait(EVERY_S):
             self.feel()
 
     def feel(self) -> None:
-        """Asks once."""
+        """Asks once, if there is a place."""
+        if self._full():
+            return
         try:
             echo(self._node, self._tls)
         except DeliveryError as error:

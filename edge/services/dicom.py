@@ -61,7 +61,11 @@ def body(context: Context) -> None:
         work = {f"drain-{name}": drain.run for name, drain in drains.items()}
         work |= {"worklist": reader.run} if reader else {}
         work |= {"mpps": teller.run} if teller else {}
-        pulse = Pulse(own_node(config.dicom, config.tls, _PULSE_S), config.tls)
+        pulse = Pulse(
+            own_node(config.dicom, config.tls, _PULSE_S),
+            config.tls,
+            lambda: scp.associations >= config.dicom.max_associations,
+        )
         work["pulse"] = pulse.run
         threads = [threading.Thread(target=run, args=(context.stop,), name=name) for name, run in work.items()]
         for thread in threads:
