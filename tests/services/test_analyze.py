@@ -11,6 +11,7 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.config import Config
+from edge.fleet.installed import Models
 from edge.flow import analyse_again
 from edge.runtime import RunFolder
 from edge.services.analyze import Analyze
@@ -39,7 +40,8 @@ def test_a_crashing_image_ends_not_analysed_and_can_be_tried_again(store: Store,
     run = RunFolder(config.run_folder, SystemClock())
     beat = Beat("analyze", run, SystemClock())
     worker = Crashing(Settings(tmp_path, 1.0))
-    analyze = Analyze(Context("analyze", config, store, run, threading.Event(), beat), worker)
+    models = Models(config.fleet_root, config.analysis.release)
+    analyze = Analyze(Context("analyze", config, store, run, threading.Event(), beat), worker, models)
     buffer = BytesIO()
     film(1).save_as(buffer, enforce_file_format=True)
     name = store.objects.put(buffer.getvalue())
