@@ -65,13 +65,14 @@ def images_list(folder: Path) -> Iterator[Figure]:
             "/images", "/images?before=50000", "/images?q=meyer+12", "/images?q=PAT-77777", "/images?outcome=findings",
             "/images?q=an&outcome=not_analysed", "/images?q=zz", "/images?day=2026-11-22",
         ]  # fmt: skip
-        took = []
+        took, worked = [], []
         for round_ in range(12):
             for path in paths:
-                start_s = time.perf_counter()
+                start_s, start_cpu_s = time.perf_counter(), time.process_time()
                 assert client.get(path).status_code == 200
                 if round_ >= 2:
                     took.append(time.perf_counter() - start_s)
+                    worked.append(time.process_time() - start_cpu_s)
         with appliance.store.read() as connection:
             alone = []
             for number in range(200):
@@ -82,6 +83,7 @@ def images_list(folder: Path) -> Iterator[Figure]:
         appliance.close()
     how = f"{_IMAGES} images, {len(paths)} kinds of list and search, whole pages, {_steal()}"
     yield at_most("list and search, p95", _p95(took) * 1000, "ms", 100, how)
+    yield plain("list and search, processor time, p95", _p95(worked) * 1000, "ms", how)
     yield plain("search in the store alone, p95", _p95(alone) * 1000, "ms", how)
 
 

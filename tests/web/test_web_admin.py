@@ -271,3 +271,9 @@ def test_a_mismatch_is_loud_on_every_page_of_the_image(clinic: Appliance, verdic
         assert head in said
         assert words.DIFFERENCES["patient_name"] in said
         assert words.ORDER_MISMATCH_DO in said
+
+
+def test_every_difference_that_orders_know_has_words() -> None:
+    from edge.orders import desk
+
+    assert set(desk.WORDS) == set(words.DIFFERENCES)

@@ -172,7 +172,7 @@
     }
 
     function tell(mark) {
-      for (const one of card.children) one.hidden = one.dataset.number !== mark;
+      for (const one of card.querySelectorAll("[data-number]")) one.hidden = one.dataset.number !== mark;
       card.hidden = !mark;
     }
 
@@ -263,10 +263,8 @@
       const button = event.target.closest("[data-do]");
       if (!button || !does[button.dataset.do]) return;
       does[button.dataset.do]();
-      if (button.hasAttribute("aria-pressed")) {
-        const on = { invert: inverted, ruler: measuring, names: root.classList.contains("show-names"), large: document.documentElement.classList.contains("is-large") };
-        button.setAttribute("aria-pressed", String(on[button.dataset.do]));
-      }
+      const on = { invert: inverted, ruler: measuring, names: root.classList.contains("show-names"), large: document.documentElement.classList.contains("is-large") };
+      for (const one of root.querySelectorAll("[aria-pressed]")) one.setAttribute("aria-pressed", String(on[one.dataset.do]));
     });
     const slide = () => {
       const middle = (Number(levelSlider.value) / STEPS) * 65535, width = Math.max(64, (1 - Number(widthSlider.value) / STEPS) * 65535);
