@@ -65,7 +65,11 @@ class Watch(Protocol):
 
     live: Live
     firmware: str | None
-    implausible: int
+
+    @property
+    def implausible(self) -> int:
+        """How many readings were not believed."""
+        ...
 
     def wanted(self) -> Sequence[Want]:
         """What to ask for now, and how often."""

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from firmware_bridge.messages import EndCode, Exposure, UnitState
+from firmware_bridge.messages import EndCode, Exposure, ExposureSource, UnitState
 from firmware_bridge.spellman.driver import Poller
 from firmware_bridge.spellman.pmx import LAST_KV_PER_COUNT_BY_FULL_SCALE
 from tests.firmware_bridge.spellman_peer import MS, Cycle, PmxUnit, Shot, Wire, about
@@ -240,3 +240,38 @@ def test_a_refusal_that_looks_like_a_voltage_of_nought_makes_no_exposure(code: i
     line = wire(Refusing([Cycle(2_000, 5_000, (Shot(4_000, 40, 3829),))]))
     line.run(10_000)
     assert len(line.exposures) == 1
+
+
+@once
+@pytest.mark.parametrize("at_ms", [3_000, 3_040, 3_080])
+def test_one_wrong_bit_in_prep_makes_no_exposure(at_ms: int) -> None:
+    """X-ray on, said once in a prep that is given up: an exposure has a record, or is seen twice."""
+
+    class Flickering(PmxUnit):
+        flipped = False
+
+        def answer(self, request: bytes, at_ms_: float) -> str | None:
+            body = super().answer(request, at_ms_)
+            if body is not None and body.startswith("22,") and at_ms_ > at_ms and not self.flipped:
+                self.flipped = True
+                return "22,1" + body[4:]
+            return body
+
+    line = wire(Flickering([Cycle(2_000, 5_000)]))
+    line.run(12_000)
+    assert line.exposures == []
+    assert line.poller.status().counters.implausible == 1
+
+
+def test_an_exposure_without_a_record_is_told_by_what_was_seen() -> None:
+    class Forgetful(PmxUnit):
+        def answer(self, request: bytes, at_ms: float) -> str | None:
+            body = super().answer(request, at_ms)
+            return f"{body[:3]}0," if body is not None and body[:3] in {"60,", "65,"} else body
+
+    line = wire(Forgetful([Cycle(2_000, 6_000, (Shot(4_000, 1_000, 3829),))], (1000, 4095, 2048, 1)))
+    line.run(12_000)
+    (exposure,) = messages(line)
+    assert exposure.exposure_time_ms == about(1_000, 150)
+    assert exposure.kvp == about(50.0, 0.05)
+    assert exposure.source is ExposureSource.SENSED
