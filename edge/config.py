@@ -125,7 +125,7 @@ class Web(_Part):
     host: str = "127.0.0.1"
     port: Port = 8080
     kiosk: tuple[str, ...] = ("127.0.0.1", "::1")
-    """From which addresses a PIN is enough. Empty where a proxy stands before the page: it would look like the kiosk."""
+    """From which addresses a PIN is enough. Empty where a proxy stands before the page: it looks like the kiosk."""
 
 
 class Fleet(_Part):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from edge.store import Store
     from edge.store.orders import Order
 
+__all__ = ["TRANSITIONS", "WORDS", "Act", "discontinue", "finish", "pick", "put_back", "refresh", "words"]
+
 
 class Act(StrEnum):
     """What can be done with an order."""
