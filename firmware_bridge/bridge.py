@@ -83,7 +83,8 @@ class Bridge:
         run = _Run(self._port_path, self._sink, self._open_port, self._plan.driver())
         try:
             while not stop.is_set():
-                stop.wait(run.turn())
+                if wait_s := run.turn():
+                    stop.wait(wait_s)
         finally:
             run.close()
 
@@ -99,13 +100,14 @@ class _Run:
         self._port: Port | None = None
         self._backoff = Backoff()
         self._told: LinkStatus | None = None
-        self._told_ns = 0
+        self._told_ns = self._looked_ns = 0
 
     def turn(self) -> float:
         """Opens the port, or reads it once. Seconds to wait before the next turn: the read itself waits."""
-        wait_s = 0.0
+        wait_s, news = 0.0, False
         try:
             if self._port is None:
+                news = True
                 self._port = self._open_port(self._path)
                 self._do(self._driver.port_opened(_now_ns()))
             else:
@@ -115,8 +117,8 @@ class _Run:
         except PortLost as lost:
             self.close()
             self._driver.port_lost(lost.reason, _now_ns())
-            wait_s = self._backoff.next_s()
-        self._tell()
+            wait_s, news = self._backoff.next_s(), True
+        self._tell(at_once=news)
         return wait_s
 
     def close(self) -> None:
@@ -126,19 +128,21 @@ class _Run:
             self._port = None
 
     def _do(self, actions: Sequence[Action]) -> None:
-        """Does what the driver says. A port that fails on the way does not keep events from becoming durable."""
-        lost: PortLost | None = None
+        """Does what the driver says: events become durable first, then everything to be sent goes out in one write."""
+        closing: PortLost | None = None
+        outgoing: list[bytes] = []
         todo = deque(actions)
         while todo:
             match todo.popleft():
                 case Persist(event):
                     todo.extend(self._persist(event))
-                case Send(data) if lost is None:
-                    lost = self._write(data)
+                case Send(data):
+                    outgoing.append(data)
                 case ClosePort(reason):
-                    lost = lost or PortLost(reason)
-        if lost is not None:
-            raise lost
+                    closing = PortLost(reason)
+        lost = self._write(b"".join(outgoing)) if outgoing else None
+        if (gone := lost or closing) is not None:
+            raise gone
         if self._driver.up:
             self._backoff.reset()
 
@@ -158,8 +162,11 @@ class _Run:
             return lost
         return None
 
-    def _tell(self) -> None:
+    def _tell(self, *, at_once: bool) -> None:
         now_ns = _now_ns()
+        if not at_once and now_ns - self._looked_ns < _LOOK_EVERY_NS:
+            return  # while the line is full, the status is not worth a look for each frame
+        self._looked_ns = now_ns
         status = self._driver.status()
         if self._told is None or now_ns - self._told_ns >= _TELL_EVERY_NS or _gist(status) != _gist(self._told):
             self._told, self._told_ns = status, now_ns
@@ -176,3 +183,4 @@ def _now_ns() -> int:
 
 
 _TELL_EVERY_NS: Final = 1_000_000_000
+_LOOK_EVERY_NS: Final = 20_000_000

@@ -82,12 +82,18 @@ class SerialPort:
             raise PortLost(_REASONS.get(getattr(error, "errno", None) or 0, LinkReason.PORT_LOST)) from None
 
     def read(self) -> bytes:
-        """What has arrived; one wait, one read."""
+        """What has arrived; one wait, one read. Past pyserial, which would wait and read twice."""
         try:
-            first: bytes = self._serial.read(1)
-            return first + self._serial.read(self._serial.in_waiting) if first else first
-        except (OSError, termios.error, TypeError):  # TypeError: pyserial's answer to a close in between
+            fd = self._serial.fileno()
+            ready, _, _ = select.select([fd], [], [], READ_WAIT_S)
+            data = os.read(fd, _READ_BYTES) if ready else None
+        except BlockingIOError:
+            return b""
+        except (OSError, ValueError, TypeError):  # the last two: a close in between
             raise PortLost(LinkReason.PORT_LOST) from None
+        if data == b"":
+            raise PortLost(LinkReason.PORT_LOST)  # the other end hung up
+        return data or b""
 
     def write(self, data: bytes) -> None:
         """Gives `data` to the driver; a stalled line counts as lost."""
