@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,8 @@ PULSE: Final = "launcher"
 """The keeper's own pulse in the run folder: without it no trial begins."""
 _STEP_S: Final = 0.5
 _PATIENCE_S: Final = 60.0
+_GOOD_PATIENCE: Final = 4
+_MOST_DOUBLINGS: Final = 4
 _LONGEST_PAUSE_S: Final = 5.0
 _PARENT_VARIABLE: Final = "CALCEDGE_PARENT"
 
@@ -62,6 +64,7 @@ class Keeper:
         self._model: tuple[str, Probation] | None = None
         self._due_s = 0.0
         self._prove_s = 0.0
+        self._hangs = 0
         self._pause_s = 0.1
         self._cause = "trial-crashed"
 
@@ -113,9 +116,16 @@ class Keeper:
             start_new_session=True,
         )
         limit_memory(process.pid, application.memory_mb)
-        probation = Probation(self._options.limits, application.pulses, now_s, self._pulses(application.pulses))
+        limits = self._options.limits if slot.trial else self._patient()
+        probation = Probation(limits, application.pulses, now_s, self._pulses(application.pulses))
         self._child = _Child(application, process, probation)
         self._say("started", release=application.release)
+
+    def _patient(self) -> Limits:
+        """For the good release: there is nothing better to return to, so it gets more time after each hang."""
+        limits = self._options.limits
+        factor = _GOOD_PATIENCE * 2 ** min(self._hangs, _MOST_DOUBLINGS)
+        return replace(limits, start_s=limits.start_s * factor, pulse_s=limits.pulse_s * _GOOD_PATIENCE)
 
     def _counted(self, state: State) -> State:
         boot = self._clock.now().boot
@@ -144,9 +154,10 @@ class Keeper:
         if verdict in (Verdict.HUNG, Verdict.CRASHING):
             self._say(verdict.value, release=child.application.release)
             kill_all(child.process)
+            self._hangs += 1
             self._again("trial-hung" if verdict is Verdict.HUNG else "trial-crashed")
         elif verdict is not Verdict.COMING:
-            self._pause_s = 0.1
+            self._pause_s, self._hangs = 0.1, 0
         if verdict is Verdict.PROVEN and state.slots[Kind.APPLICATION].trial:
             self._prove(child)
 

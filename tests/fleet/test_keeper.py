@@ -242,6 +242,14 @@ def test_the_good_release_is_tried_for_ever(box: Box) -> None:
     assert not box.slot.bad
 
 
+def test_a_good_release_that_starts_slowly_gets_more_time_each_time(box: Box) -> None:
+    waits = []
+    for hangs in range(7):
+        box.keeper._hangs = hangs
+        waits.append(box.keeper._patient().start_s)
+    assert waits == [240, 480, 960, 1920, 3840, 3840, 3840]
+
+
 def test_a_good_release_whose_files_are_gone_gives_way_to_the_factory(box: Box) -> None:
     for path in (box.root / "releases").glob("*"):
         path.unlink()
