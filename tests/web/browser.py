@@ -128,7 +128,7 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def wait_for(self, condition: str, timeout_s: float = 20.0) -> float:
+    def wait_for(self, condition: str, timeout_s: float = 60.0) -> float:
         """Waits until an expression is true; returns the page's clock, ms since 1970, when it became so."""
         script = f"""new Promise((done, fail) => {{
             const look = () => {{ if ({condition}) {{ stop(); done(Date.now()); }} }};
