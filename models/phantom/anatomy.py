@@ -16,6 +16,8 @@ from typing import Final, Literal
 
 import numpy as np
 
+from models.phantom.varied import PLAIN, sample_distal
+
 Vec = tuple[float, float]
 Side = Literal["L", "R"]
 
@@ -183,7 +185,7 @@ def sample_hand(
     `varied` (a generator of its own, so that other draws stay) adds bent fingers, tufts of all widths and every degree
     of resorption: what the networks for joints and fingertips must know.
     """
-    distal = _sample_distal(varied) if varied is not None else {}
+    distal = sample_distal(varied) if varied is not None else {}
     size = person.size
     splay = float(rng.uniform(0.0, 1.6))
     thumb_deg = float(rng.uniform(-18, 22))
@@ -204,7 +206,7 @@ def sample_hand(
         ends = ("MCP", "IP") if digit == 1 else ("MCP", "PIP", "DIP")
         for index, kind in enumerate(names):
             length = person.lengths_mm[f"{kind}{digit}"] * _foreshortening(rng, digit, kind)
-            own = distal.get(digit, _PLAIN)
+            own = distal.get(digit, PLAIN)
             length *= {"MP": math.cos(math.radians(own.middle_deg)), "DP": math.cos(math.radians(own.last_deg))}.get(
                 kind, 1.0
             )
@@ -256,54 +258,6 @@ def sample_hand(
         | {f"DIP{digit}": own.bend_deg for digit, own in distal.items() if digit > 1}
         | ({"IP1": distal[1].bend_deg} if distal else {}),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Distal:
-    """What one digit's end looks like in a varied hand. Angles against the film, degrees."""
-
-    lost: float = 0.0
-    taper: float = 0.65
-    tuft: float = 1.0
-    middle_deg: float = 0.0
-    bend_deg: float = 0.0
-    narrowing: float = 1.0
-
-    @property
-    def last_deg(self) -> float:
-        """Of the distal phalanx against the film."""
-        return min(75.0, self.middle_deg + self.bend_deg)
-
-    def gap(self, joint: str, gap_mm: float) -> float:
-        """The gap along the film: a bent joint's bones overlap."""
-        if joint.startswith(("DIP", "IP")):
-            return self.narrowing * gap_mm - 4.0 * math.sin(math.radians(self.bend_deg))
-        if joint.startswith("PIP"):
-            return gap_mm - 5.0 * math.sin(math.radians(self.middle_deg))
-        return gap_mm
-
-
-_PLAIN: Final = _Distal()
-
-
-def _sample_distal(rng: np.random.Generator) -> dict[int, _Distal]:
-    """The ends of five digits: every second hand has resorbed tufts, every fourth bent fingers."""
-    resorbing, bending = rng.random() < 0.5, rng.random() < 0.25
-    worn = rng.random() < 0.4
-    tuft = float(np.clip(rng.normal(1.06, 0.12), 0.75, 1.35))
-    out = {}
-    for digit in range(1, 6):
-        lost = float(rng.uniform(0.03, 1.0)) if resorbing and rng.random() < 0.75 else 0.0
-        bent = bending and rng.random() < 0.5
-        out[digit] = _Distal(
-            lost=min(lost, 0.95),
-            taper=float(rng.uniform(0.15, 0.8)),
-            tuft=float(np.clip(tuft * rng.normal(1.0, 0.06), 0.7, 1.35)),
-            middle_deg=float(rng.uniform(10, 50)) if bent and digit > 1 and rng.random() < 0.5 else 0.0,
-            bend_deg=float(rng.uniform(5, 60)) if bent else abs(float(rng.normal(0, 3))),
-            narrowing=float(rng.uniform(0.0, 0.8)) if worn and rng.random() < 0.5 else 1.0,
-        )
-    return out
 
 
 def turned(hand: Hand, degrees: float) -> Hand:
