@@ -87,6 +87,18 @@ def evaluate(
 
 
 @main.command()
+@click.option("--config", type=click.Path(path_type=Path, exists=True), default=_CONFIG, show_default=True)
+@click.option("--release", type=_folder, help="The release's folder.")
+@click.option("--foreign", type=_folder, help="Folder of DICOM files that show no hand: run again.")
+def card(config: Path, release: Path | None, foreign: Path | None) -> None:
+    """Writes card and figures of a release anew from its evaluation.json, without measuring again."""
+    from models.evaluation.run import rewrite
+
+    settings = _read(config)
+    click.echo(rewrite(release or release_folder(settings), settings, foreign))
+
+
+@main.command()
 @click.option("--release", type=_folder, required=True, help="The release's folder; it stays as it is.")
 @click.option("--films", default=40, show_default=True, help="Held-out phantom hands.")
 def precision(release: Path, films: int) -> None:

@@ -7,7 +7,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+_OUR_FAULT: Final = frozenset({"model-unavailable", "deadline", "analysis-failed"})
+"""Codes that say nothing about the file: the appliance could not look. They don't count as refusals."""
 
 
 def refuse_all(folder: Path, release: Path) -> dict[str, Any]:
@@ -32,4 +35,5 @@ def refuse_all(folder: Path, release: Path) -> dict[str, Any]:
         path.name: answer["reason"]["code"] if answer["outcome"] == "not_analysed" else ""
         for path, answer in zip(files, answers, strict=True)
     }
-    return {"files": len(codes), "refused": sum(bool(code) for code in codes.values()), "codes": codes}
+    refused = sum(bool(code) and code not in _OUR_FAULT for code in codes.values())
+    return {"files": len(codes), "refused": refused, "codes": codes}
