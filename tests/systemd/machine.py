@@ -41,7 +41,9 @@ def with_package(base: Path, tree: Path, package: Path, guest: Path, films: list
     for film in films:
         shutil.copy(film, root / "films")
     (tree / "etc/systemd/system/visit.service").write_text(_UNIT, encoding="ascii")
-    _run("chroot", str(tree), "dpkg", "--install", "/root/calcedge.deb")
+    # A mount namespace of its own: the tree's /proc goes with it.
+    inside = 'mount -t proc proc "$1/proc" && chroot "$1" dpkg --install /root/calcedge.deb'
+    _run("unshare", "--mount", "sh", "-c", inside, "sh", str(tree))
     _run("chroot", str(tree), "systemctl", "enable", "visit.service")
     (tree / "etc/calcedge/calcedge.toml").write_text(configuration, encoding="utf-8")
     (tree / "etc/tmpfiles.d").mkdir(exist_ok=True)
