@@ -183,3 +183,18 @@ def test_a_pause_stops_what_has_not_begun(fleet: FleetOfOne) -> None:
     assert fleet.code() == ""
     assert fleet.state().slots[Kind.APPLICATION].good == "factory"
     assert not any("blobs" in path for path in fleet.server.requests)
+
+
+@pytest.mark.requirement("a release that fails on a box is replaced by the last good one and never tried again")
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("golden mismatch", "preflight-failed"), ("illegal instruction", "preflight-crashed")]
+)
+def test_what_fails_before_its_start_is_bad_and_never_tried_again(fleet: FleetOfOne, fault: str, reason: str) -> None:
+    fleet.publish("bad", fleet.files(fault))
+    fleet.roll_out("bad")
+    assert fleet.code() == reason
+    slot = fleet.state().slots[Kind.APPLICATION]
+    assert (slot.good, slot.trial, dict(slot.bad)) == ("factory", None, {"bad": reason})
+    asked = len(fleet.server.requests)
+    assert fleet.code() == "update-bad-release"
+    assert not any("blobs" in path for path in fleet.server.requests[asked:])
