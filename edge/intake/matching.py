@@ -31,6 +31,8 @@ ADVANCE_S: Final = 2.0
 """By how much an exposure's time may lie after the image's arrival: the error of two clocks read one after another."""
 RECENT: Final = 12
 """On so many images the offset is judged: more would hide that the clock was set."""
+_BELIEVED_WITHIN_S: Final = 620.0
+"""An image that comes later than this after what seems its exposure is left to people."""
 _MAX_DEVIATIONS: Final = 3.0
 _MARGIN: Final = 4.0
 _LEAST_CONSENT: Final = 5
@@ -119,8 +121,11 @@ def match(
     costs.sort()
     if len(costs) > 1 and costs[1][0] - costs[0][0] < _MARGIN:
         return Ambiguous(tuple(exposure_id for _, exposure_id in costs))
+    best = next(exposure for exposure in timed if exposure.id == costs[0][1])
+    # After the clock was set, an exposure of a quarter before can look like the one.
+    too_late = image.arrived_s - best.at_s > _BELIEVED_WITHIN_S
     rivals = len(timed) + sum(could_be(image, other) for other in claimed) > 1
-    return Matched(costs[0][1]) if offset.sure or not rivals else everyone
+    return Matched(best.id) if not too_late and (offset.sure or not rivals) else everyone
 
 
 def clock_offset(
