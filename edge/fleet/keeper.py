@@ -171,7 +171,8 @@ class Keeper:
             self._prove_s = now_s + _PATIENCE_S  # an exam may be under way
             return
         for why, command in (("trial-updater", "proof"), ("trial-golden", "probe")):
-            if self._command(child.application, command).why:
+            if how := self._command(child.application, command).why:
+                self._say("not proven", release=release, command=command, how=how)
                 self._fail(Kind.APPLICATION, release, why)
                 return
         if not self._stop():
