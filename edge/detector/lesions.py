@@ -173,7 +173,10 @@ class _Field:
         labels, count = ndimage.label(mask, structure=_TOUCHING)
         if not count:
             return labels, []
-        peaks = np.asarray(ndimage.maximum(self.certainty, labels, np.arange(1, count + 1)))
+        inside = labels > 0
+        highest = np.zeros(count + 1, dtype=self.certainty.dtype)
+        np.maximum.at(highest, labels[inside], self.certainty[inside])  # ndimage.maximum sorts the whole map
+        peaks = highest[1:]
         order = [int(i) for i in np.argsort(-peaks, kind="stable")[:MOST] if peaks[i] >= least]
         boxes = ndimage.find_objects(labels)
         windows = [

@@ -22,7 +22,7 @@ from edge.fleet.slots import Kind, Slot
 from edge.fleet.statefile import StateFile
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "models" / "releases" / "hand-calcinosis-0.1.0"
+MODEL = ROOT / "models" / "releases" / "hand-calcinosis-0.2.0"
 PATIENCE_S = 240.0
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "models" / "releases" / "hand-calcinosis-0.1.0"
+MODEL = ROOT / "models" / "releases" / "hand-calcinosis-0.2.0"
 
 
 def script(port: int) -> str:

@@ -24,7 +24,7 @@ from models.phantom.render import Picture
 from models.release import preprocessing
 
 RELEASES: Final = Path(__file__).resolve().parents[2] / "models" / "releases"
-RELEASE: Final = RELEASES / "hand-calcinosis-0.1.0"
+RELEASE: Final = RELEASES / "hand-calcinosis-0.2.0"
 ALLOWED: Final = {"Add", "Constant", "Conv", "Relu", "Resize", "Sigmoid", "Softmax"}
 GRAPHS: Final = tuple(sorted(path.name for path in RELEASE.glob("*.onnx")))
 
@@ -61,7 +61,7 @@ def test_the_manifest_has_the_tables_of_the_application(manifest: dict[str, Any]
     assert manifest["schema"] == 1
     assert manifest["keypoints"] == list(KEYPOINTS)
     assert manifest["regions"] == ["background", *REGIONS]
-    assert manifest["lesion_channels"] == ["calcification", "sesamoid", "metal"]
+    assert manifest["lesion_channels"] == ["calcification", "sesamoid", "metal", "certainty"]
     assert manifest["preprocessing"] == preprocessing(manifest["files"])
     limits = manifest["thresholds"]
     assert 0 < limits["possible"] <= limits["definite"] < 1
@@ -100,7 +100,7 @@ def test_widths_are_whole_multiples_of_sixteen(name: str) -> None:
 @pytest.mark.parametrize(("rows", "columns"), [(288, 224), (64, 96)])
 def test_answers_are_probabilities_and_repeat_to_the_bit(rows: int, columns: int) -> None:
     image = np.random.default_rng(1).random((rows, columns)).astype(np.float32)
-    for name, shapes in (("anatomy.onnx", [(21,), (20,)]), ("lesions.onnx", [(3,)])):
+    for name, shapes in (("anatomy.onnx", [(21,), (20,)]), ("lesions.onnx", [(4,)])):
         first, again = (run_graph(RELEASE / name, image, threads) for threads in (1, 2))
         for planes, other, (channels,) in zip(first, again, shapes, strict=True):
             assert planes.shape == (channels, rows // 2, columns // 2)

@@ -23,7 +23,7 @@ from edge.store.images import Image, State, StoredAnalysis
 from edge.store.parcels import ParcelState
 from tests.peers.waiting import wait_for
 
-GOLDEN = Path(__file__).resolve().parents[2] / "models" / "releases" / "hand-calcinosis-0.1.0" / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "models" / "releases" / "hand-calcinosis-0.2.0" / "golden"
 
 
 class Appliance:
