@@ -326,7 +326,7 @@ def _in_words(analysis: Analysis) -> str:
         lines.append(
             f"  {hand.side} {lesion.region}: {lesion.certainty} {lesion.type}, {lesion.area_mm2:.1f} mm2, "
             f"long axis {lesion.long_axis_mm:.1f} mm, density grade {lesion.density_grade}, "
-            f"{lesion.bodies} bodies, score {lesion.score:.2f}"
+            f"bodies {lesion.bodies}, score {lesion.score:.2f}"
         )
     lines += [f"  hand {hand.side}: burden index {hand.burden_index:.1f}" for hand in analysis.hands]
     lines += [f"  {note.severity}: {note.text}" for note in analysis.quality]
