@@ -18,7 +18,7 @@ have to confirm. A header that is silent about technique or time never counts fo
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -142,7 +142,8 @@ def clock_offset(
     Args:
         images: images in the order of their arrival; the last `RECENT` that could be of some exposure are used.
         exposures: all that were told in the time of these images, claimed or not.
-        hints: offsets in seconds, the likeliest first.
+        hints: offsets in seconds, the likeliest first; a second one needs as many images as being sure does: where a
+            clock's error is remembered, one image by which it looks right proves nothing.
     """
     timed = sorted((exposure for exposure in exposures if exposure.timed), key=lambda exposure: exposure.at_s)
     moments_s = [exposure.at_s for exposure in timed]
@@ -163,9 +164,9 @@ def clock_offset(
     offers.sort()
     newest = set(numbers[:2])
     centre = _busiest(offers)
-    for centre_s, least_usable in (
-        *((modulo(hint), 1) for hint in hints),
-        *([(centre, _LEAST_CONSENT)] if centre is not None else []),
+    for centre_s, least_usable, hinted in (
+        *((modulo(hint), 1 if first else _LEAST_CONFIRMED, True) for first, hint in _firsts(hints)),
+        *([(centre, _LEAST_CONSENT, False)] if centre is not None else []),
     ):
         near = [(modulo(offer - centre_s), number) for offer, number in offers]
         for_it = {number for off_s, number in near if abs(off_s) <= _CONSENT_S}
@@ -174,7 +175,6 @@ def clock_offset(
         rest = [(offer, number) for offer, number in offers if abs(modulo(offer - centre_s)) > 2 * _CONSENT_S]
         other = _busiest(rest)
         against = _supporters(rest, other) if other is not None else 0
-        hinted = least_usable == 1
         sure = against < len(for_it) >= _LEAST_CONFIRMED if hinted else 2 * against <= len(for_it)
         if not (hinted or sure):
             continue
@@ -209,6 +209,10 @@ def could_be(image: ImageClue, exposure: ExposureClue) -> bool:
     if not earliest_s <= after_s <= WINDOW_S:
         return False
     return max(_technique_deviations(image.technique, exposure.technique), default=0.0) <= _MAX_DEVIATIONS
+
+
+def _firsts(hints: Iterable[float]) -> Iterator[tuple[bool, float]]:
+    return ((number == 0, hint) for number, hint in enumerate(hints))
 
 
 def _busiest(offers: Sequence[tuple[float, int]]) -> float | None:

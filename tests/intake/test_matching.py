@@ -185,3 +185,11 @@ def test_ten_thousand_simulated_days_have_no_wrong_match() -> None:
     assert tally.wrong == 0
     assert tally.needless <= 0.01 * tally.unambiguous
     assert tally.missed <= 0.005 * tally.unambiguous
+
+
+def test_where_a_clock_is_remembered_one_image_doesn_t_make_it_right() -> None:
+    """Its own exposure was never told; another one, a minute before, would fit a clock that is right."""
+    exposures = [ExposureClue(1, 1000.0, HAND)]
+    images = [ImageClue(1069.0, 1003.4, HAND)]
+    assert clock_offset(images, exposures, (0.0,)) is not None
+    assert clock_offset(images, exposures, (-59.0, 0.0)) is None
