@@ -31,7 +31,9 @@ def test_analyze_prints_one_line_a_file_in_order(tmp_path: Path) -> None:
         assert line["outcome"] in ("findings", "no_findings")
         assert wire.to_dict(wire.from_json(json.dumps(line))) == line
     made = [dcmread(path) for path in (tmp_path / "out").iterdir()]
-    assert sorted(dataset.Modality for dataset in made) == ["OT"] * len(films) + ["SR"] * len(films)
+    marked = sum(line["outcome"] == "findings" for line in lines)
+    expected = ["OT", "SR"] * len(films) + ["KO", "PR", "SEG"] * marked
+    assert sorted(dataset.Modality for dataset in made) == sorted(expected)
     patients = {dcmread(path).StudyInstanceUID: dcmread(path).PatientID for path in films}
     assert all(patients[dataset.StudyInstanceUID] == dataset.PatientID for dataset in made)
 
