@@ -40,7 +40,7 @@ def test_sending_again_what_waits_no_more_says_so(appliance: Appliance, client: 
     image = appliance.whole(findings())
     with appliance.store.read() as connection:
         waiting = parcels.of_image(connection, image.id)
-    form = {"token": token(client, "/"), "parcel": [parcel.id for parcel in waiting]}
+    form = {"token": token(client, f"/images/{image.id}"), "parcel": [parcel.id for parcel in waiting]}
     answer = client.post("/parcels/send-again", data=form, headers=JSON)
     assert answer.status_code == 409
     assert answer.json == {"ok": False, "text": words.SEND_NOTHING}
