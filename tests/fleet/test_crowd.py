@@ -130,6 +130,7 @@ def play(folder: Path, port: int, count: int, seconds: float, *, poll_s: float =
     return 100 * len(crowd.have) / count, peak, why
 
 
+@pytest.mark.soak
 @pytest.mark.needs("mosquitto")
 @pytest.mark.requirement("a bad release stops by itself before it reaches many boxes")
 def test_two_thousand_boxes(tmp_path: Path, free_port: Callable[[], int]) -> None:

@@ -90,7 +90,7 @@ class Appliance:
             return []
 
     def named(self) -> dict[str, psutil.Process]:
-        """The living processes by what they are: supervisor, bridge, dicom, analyze, worker, web."""
+        """The living processes by what they are: supervisor, bridge, dicom, analyze, worker, web, darkroom."""
         return {what(process): process for process in self.processes()}
 
     def get(self, path: str) -> tuple[int, bytes]:
@@ -143,8 +143,9 @@ def what(process: psutil.Process) -> str:
         command = process.cmdline()
     except psutil.Error:
         return "gone"
-    if "edge.services.worker" in command:
-        return "worker"
+    for module, name in (("edge.services.worker", "worker"), ("edge.web.darkroom", "darkroom")):
+        if module in command:
+            return name
     return next((word for word in ("bridge", "dicom", "analyze", "web", "simulate") if word in command), "supervisor")
 
 
