@@ -17,7 +17,7 @@ from models.evaluation.calibration import reliability, roc
 from models.evaluation.record import Listing, Shown, ShownHand
 from models.evaluation.summary import bin_of, distances, matrix, rounded, share
 from models.evaluation.truth import TrueHand, TrueLesion
-from models.phantom.conspicuity import LEAST
+from models.phantom.conspicuity import STANDS_OUT
 
 AT: Final = (0.25, 1.0)
 """False marks per hand at which strata are told."""
@@ -58,8 +58,8 @@ def curves(listings: Sequence[Listing]) -> dict[str, Any]:
         "all": lambda _: True,
         "1.5 mm and more": lambda x: x.long_axis_mm >= 1.5,
         "0.8 to 1.5 mm": lambda x: 0.8 <= x.long_axis_mm < 1.5,
-        "1.5 mm and more, standing out": lambda x: x.long_axis_mm >= 1.5 and x.conspicuity >= LEAST,
-        "0.8 to 1.5 mm, standing out": lambda x: 0.8 <= x.long_axis_mm < 1.5 and x.conspicuity >= LEAST,
+        "1.5 mm and more, standing out": lambda x: x.long_axis_mm >= 1.5 and x.conspicuity >= STANDS_OUT,
+        "0.8 to 1.5 mm, standing out": lambda x: 0.8 <= x.long_axis_mm < 1.5 and x.conspicuity >= STANDS_OUT,
     }
     return {
         name: {f"{rate:g}": point(_pool(listings, keep).at_rate(rate)) for rate in froc.RATES}

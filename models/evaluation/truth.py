@@ -17,13 +17,11 @@ from scipy import ndimage
 from edge.detector.lesions import CLUSTER_GAP_MM
 from edge.detector.outline import hull, long_axis
 from edge.types import REGIONS, Point
+from models.phantom.conspicuity import SEEN
 
 Labels = NDArray[np.integer]
 Mask = NDArray[np.bool_]
 
-EYE: Final = 2.5
-"""Conspicuity from which a lesion is asked for: what a careful eye just finds in enlarged crops of real hands with
-lesions put in (looked at by a person; at 2 most are missed, at 3 none)."""
 LEAST_MM2: Final = 0.3
 _TOUCHING: Final = np.ones((3, 3), dtype=np.bool_)
 _LEAST_SOFT_MM2: Final = 20.0
@@ -98,7 +96,7 @@ class TrueFilm:
 
 def is_visible(conspicuity: float, area_mm2: float) -> bool:
     """Whether a lesion is asked for."""
-    return conspicuity >= EYE and area_mm2 >= LEAST_MM2
+    return conspicuity >= SEEN and area_mm2 >= LEAST_MM2
 
 
 def shape_of(mask: Mask, mm_per_pixel: float) -> tuple[float, float, float]:

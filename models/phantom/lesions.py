@@ -21,8 +21,7 @@ from models.phantom.raster import Grid, Map, Slices, smooth_noise
 LesionKind = Literal["stone", "plate", "net", "amorphous"]
 
 KIND_SHARE: Final[Mapping[LesionKind, float]] = {"stone": 0.74, "plate": 0.09, "net": 0.06, "amorphous": 0.11}
-VISIBLE_CONTRAST: Final = 0.035
-"""Peak change of -ln I below which a lesion can't be told from noise: not required, not punished."""
+KINDS: Final = tuple(KIND_SHARE)
 _OUTLINE: Final = 0.25
 """A body's outline: where it holds this part of its peak thickness."""
 _DIGIT_SHARE: Final = (0.30, 0.24, 0.19, 0.15, 0.12)
@@ -89,6 +88,14 @@ def sample_count(rng: np.random.Generator) -> int:
     return int(np.clip(round(float(rng.gamma(1.4, 3.9))), 1, 18))
 
 
+def draw_flat(rng: np.random.Generator, pitch_mm: float) -> Map:
+    """The thickness of mineral of one lesion, mm, in the middle of a square patch: no hand, no film."""
+    axis = np.arange(-14.0, 14.0, pitch_mm).astype(np.float32)
+    kind = KINDS[int(rng.choice(len(KINDS), p=tuple(KIND_SHARE.values())))]
+    thickness, _, _ = _DRAW[kind](*np.meshgrid(axis, axis), pitch_mm, rng)
+    return thickness
+
+
 def _site(hand: Hand, rng: np.random.Generator) -> Vec:
     digit = int(rng.choice(5, p=_DIGIT_SHARE)) + 1
     side = float(rng.choice((-1, 1)))
@@ -120,8 +127,7 @@ def _draw(
     hand_index: int,
     identity: int,
 ) -> Lesion | None:
-    kinds = tuple(KIND_SHARE)
-    kind = kinds[int(rng.choice(len(kinds), p=tuple(KIND_SHARE.values())))]
+    kind = KINDS[int(rng.choice(len(KINDS), p=tuple(KIND_SHARE.values())))]
     patch = grid.patch(hand.pose, (site,), 14.0)
     if patch is None:
         return None

@@ -1,7 +1,8 @@
 """Normal structures of real hands that look dense at a glance: nothing here is labelled, all of it is normal.
 
 Each was put in after a mark on a clean radiograph sat on one: condensed trabeculae in metacarpal heads, the double
-contour and the knobs of a thumb seen obliquely, folds of skin between fingers, bandages. Rates are our choice: high
+contour and the knobs of a thumb seen obliquely, the ulna's styloid behind its head, doubled bone at the bases of
+metacarpals, folds of skin between fingers, bandages. Rates are our choice: high
 enough to be learnt.
 """
 
@@ -16,7 +17,7 @@ from models.phantom.anatomy import Bone, Hand, Vec
 from models.phantom.confounders import Maps
 from models.phantom.raster import Grid, Map, smooth_noise, smoothstep, trabeculae
 
-_CONDENSED = {"MC1": 0.75, "MC2": 0.7, "MC3": 0.35, "MC4": 0.3, "MC5": 0.4, "PP1": 0.4, "DP1": 0.25}
+_CONDENSED = {"MC1": 0.8, "MC2": 0.8, "MC3": 0.5, "MC4": 0.4, "MC5": 0.4, "PP1": 0.5, "DP1": 0.35}
 _KNOBS = {"MC1": (0.8, 1.05), "PP1": (-0.06, 0.14), "DP1": (-0.08, 0.16)}
 """Along which part of a thumb's bone its corners lie, seen obliquely."""
 
@@ -28,18 +29,28 @@ def add_lookalikes(grid: Grid, hand: Hand, maps: Maps, rng: np.random.Generator)
             _condensation(grid, hand, bone, maps.bone_mm, rng)
         if bone.kind in {"PP", "MP"} and rng.random() < (0.7 if bone.name == "PP1" else 0.2):
             _second_contour(grid, hand, bone, maps.bone_mm, rng)
+    _knobs(grid, hand, maps.bone_mm, rng)
+    if rng.random() < 0.6:
+        _peg(grid, hand, maps.bone_mm, rng)
+    for digit in (2, 3, 4, 5):
+        if rng.random() < 0.4:
+            _overlap(grid, hand, hand.bone(f"MC{digit}"), maps.bone_mm, rng)
+    for digit in (2, 3, 4):
+        if rng.random() < 0.3:
+            _web(grid, hand, hand.bone(f"PP{digit}"), hand.bone(f"PP{digit + 1}"), maps.soft_mm, rng=rng)
+    if rng.random() < 0.06:
+        _bandage(grid, hand, maps.veil, rng)
+
+
+def _knobs(grid: Grid, hand: Hand, bone_mm: Map, rng: np.random.Generator) -> None:
+    """Corners of a thumb's bones."""
     for name, (first, last) in _KNOBS.items():
         for _ in range(int(rng.integers(0, 4))):
             bone = hand.bone(name)
             aside = float(rng.choice((-1, 1))) * bone.half_width_mm * float(rng.uniform(0.3, 1.0))
             centre = bone.at(float(rng.uniform(first, last)), aside)
             axes = float(rng.uniform(0.5, 1.7)), float(rng.uniform(0.4, 1.2))
-            _lump(grid, hand, centre, axes, maps.bone_mm, rng=rng)
-    for digit in (2, 3, 4):
-        if rng.random() < 0.3:
-            _web(grid, hand, hand.bone(f"PP{digit}"), hand.bone(f"PP{digit + 1}"), maps.soft_mm, rng=rng)
-    if rng.random() < 0.06:
-        _bandage(grid, hand, maps.veil, rng)
+            _lump(grid, hand, centre, axes, bone_mm, rng=rng)
 
 
 def _frame(x: Map, y: Map, centre: Vec, angle: float) -> tuple[Map, Map]:
@@ -61,8 +72,9 @@ def _condensation(grid: Grid, hand: Hand, bone: Bone, bone_mm: Map, rng: np.rand
     along, across = _frame(x, y, centre, float(rng.uniform(0, math.pi)))
     fall = np.exp(-0.5 * ((along / np.float32(reach * float(rng.uniform(0.7, 1.5)))) ** 2 + (across / reach) ** 2))
     net = np.clip(0.5 + np.float32(rng.uniform(0.3, 1.0)) * trabeculae(along, across, rng), 0, 3)
+    ragged = np.clip(1 + np.float32(rng.uniform(0, 0.9)) * smooth_noise(x.shape, 0.7 / grid.pitch_mm, rng), 0, 3)
     within = bone_mm[where] > 0.3
-    bone_mm[where] += np.float32(np.exp(rng.uniform(-0.7, 1.3))) * (fall * net * within).astype(np.float32)
+    bone_mm[where] += np.float32(np.exp(rng.uniform(-0.7, 1.5))) * (fall * net * ragged * within).astype(np.float32)
 
 
 def _second_contour(grid: Grid, hand: Hand, bone: Bone, bone_mm: Map, rng: np.random.Generator) -> None:
@@ -95,6 +107,47 @@ def _lump(grid: Grid, hand: Hand, centre: Vec, axes_mm: Vec, bone_mm: Map, *, rn
         return
     height = 2 * min(axes_mm) * float(rng.uniform(0.15, 0.7))
     bone_mm[where] += np.float32(height) * np.sqrt(np.clip(1 - rho2, 0, None))
+
+
+def _peg(grid: Grid, hand: Hand, bone_mm: Map, rng: np.random.Generator) -> None:
+    """The ulna's styloid seen through its head or its epiphysis: a rounded peg whose foot doubles the bone."""
+    ulna = hand.bone("ULNA")
+    wide, long = float(rng.uniform(1.4, 3.4)), float(rng.uniform(2.5, 7.0))
+    foot_mm = float(rng.uniform(-7.0, 1.0))
+    centre = ulna.at(1 + (foot_mm + 0.5 * long) / ulna.length_mm, float(rng.uniform(-0.6, 0.6)) * ulna.half_width_mm)
+    patch = grid.patch(hand.pose, (centre,), long + wide)
+    if patch is None:
+        return
+    where, x, y = patch
+    axis = math.atan2(ulna.head[1] - ulna.base[1], ulna.head[0] - ulna.base[0]) + float(rng.normal(0, 0.2))
+    along, across = _frame(x, y, centre, axis)
+    beyond = np.maximum(np.abs(along) - np.float32(0.5 * long), 0)
+    away = np.hypot(beyond, across * np.float32(1 + 0.4 * float(rng.random())))
+    chord = 2 * np.sqrt(np.clip(np.float32(wide**2) - away * away, 0, None))
+    cortex = np.exp(-(((away - np.float32(wide - 0.4)) / np.float32(0.4)) ** 2)) * (away < wide)
+    net = np.clip(1 + np.float32(0.3) * trabeculae(along, across, rng), 0.2, 2)
+    bone_mm[where] += np.float32(rng.uniform(0.12, 0.45)) * (chord * net).astype(np.float32)
+    bone_mm[where] += np.float32(rng.uniform(0.2, 1.2)) * cortex.astype(np.float32)
+
+
+def _overlap(grid: Grid, hand: Hand, bone: Bone, bone_mm: Map, rng: np.random.Generator) -> None:
+    """Where a metacarpal's base lies over a carpal bone or its neighbour: a lens of doubled bone with sharp corners."""
+    half = bone.half_width_mm
+    aside = float(rng.normal(0, 0.8)) * half
+    centre = bone.at(float(rng.uniform(-0.08, 0.08)), aside)
+    patch = grid.patch(hand.pose, (centre,), 1.2 * half)
+    if patch is None:
+        return
+    where, x, y = patch
+    u, v = _frame(x, y, centre, float(rng.uniform(0, math.pi)))
+    apart, radius = float(rng.uniform(0.5, 1.7)) * half, half * float(rng.uniform(0.9, 1.3))
+    near = np.minimum(
+        np.float32(radius) - np.hypot(u - np.float32(0.5 * apart), v),
+        np.float32(radius) - np.hypot(u + np.float32(0.5 * apart), v),
+    )
+    lens = smoothstep(near.astype(np.float32), 0.0, 0.4) * (bone_mm[where] > 0.3)
+    rim = np.exp(-((near / np.float32(0.45)) ** 2)) * (near > 0)
+    bone_mm[where] += np.float32(rng.uniform(0.1, 1.1)) * (lens * (0.7 + 0.6 * rim)).astype(np.float32)
 
 
 def _web(grid: Grid, hand: Hand, one: Bone, other: Bone, soft_mm: Map, *, rng: np.random.Generator) -> None:

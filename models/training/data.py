@@ -15,6 +15,7 @@ from scipy import ndimage
 from edge.detector import prepare
 from models.phantom.raster import smooth_noise
 from models.phantom.soft import REGION_STEP
+from models.training.bodies import Bodies
 from models.training.samples import AnatomySample, LesionSample
 
 Array = NDArray[np.float32]
@@ -29,7 +30,14 @@ def load_lesions(folder: Path, seeds: range, renders: int) -> list[LesionSample]
     for seed in seeds:
         with np.load(folder / f"lesions_{seed:07d}.npz") as content:
             samples += [
-                LesionSample(content[f"image{i}"], content[f"label{i}"], content[f"places{i}"]) for i in range(renders)
+                LesionSample(
+                    content[f"image{i}"],
+                    content[f"label{i}"],
+                    content[f"places{i}"],
+                    content[f"ground{i}"],
+                    float(content[f"step{i}"]),
+                )
+                for i in range(renders)
             ]
     return samples
 
@@ -46,14 +54,18 @@ def load_anatomy(folder: Path, seeds: range, renders: int) -> list[AnatomySample
 
 
 class LesionBatches:
-    """Crops of `crop_px`; `mined` holds hard negatives found by an earlier state of the network."""
+    """Crops of `crop_px` with further bodies laid on them.
 
-    SHARES = (0.42, 0.10, 0.05, 0.43)
+    `mined` holds hard negatives found by an earlier state of the network.
+    """
+
+    SHARES = (0.30, 0.10, 0.05, 0.55)
     """Of crops centred at a lesion, a sesamoid, metal, anywhere in the hand."""
     MINED = 0.3
 
-    def __init__(self, samples: list[LesionSample], crop_px: int, batch: int, seed: int) -> None:
+    def __init__(self, samples: list[LesionSample], crop_px: int, batch: int, seed: int, bodies: Bodies) -> None:
         self.samples, self.crop_px, self.batch, self.seed = samples, crop_px, batch, seed
+        self.bodies = bodies
         self.mined: list[tuple[int, int, int]] = []
         self.by_kind = [
             [(i, int(r), int(c)) for i, s in enumerate(samples) for k, r, c in s.places if k == kind]
@@ -86,6 +98,11 @@ class LesionBatches:
         image[: part.shape[0], : part.shape[1]] = part
         cut = sample.label[top // 2 : (top + side) // 2, left // 2 : (left + side) // 2]
         label[: cut.shape[0], : cut.shape[1]] = cut
+        ground = np.zeros_like(label)
+        ground[: cut.shape[0], : cut.shape[1]] = sample.ground[
+            top // 2 : (top + side) // 2, left // 2 : (left + side) // 2
+        ]
+        self.bodies.put(image, label, ground, sample.step, rng)
         if rng.random() < 0.5:
             image, label = image[:, ::-1], label[:, ::-1]
         if rng.random() < 0.2:

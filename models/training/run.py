@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from models.golden import GOLDEN, write_golden
 from models.release import Identity, preprocessing, write_manifest
+from models.training.bodies import Bodies
 from models.training.data import AnatomyBatches, LesionBatches, load_anatomy, load_lesions
 from models.training.distal import DistalBatches, load_distal
 from models.training.export import export_anatomy, export_distal, export_lesions
@@ -41,7 +42,8 @@ def train_all(settings: dict[str, Any], *, only: str | None = None) -> None:
         generate(data, ("lesions",))
         hands = load_lesions(folder, range(*data["lesion_seeds"]), int(data["lesion_renders"]))
         part = settings["lesions"]
-        crops = LesionBatches(hands, int(part["crop_px"]), int(part["batch"]), int(part["seed"]))
+        bodies = Bodies(int(part["bodies"]), int(part["seed"]))
+        crops = LesionBatches(hands, int(part["crop_px"]), int(part["batch"]), int(part["seed"]), bodies)
         train_lesions(crops, part, runs / "lesions")
     if only in {None, "distal"}:
         generate(data, ("distal",))

@@ -6,7 +6,7 @@ grid (stride 2); a sample depends on its seed and on nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from edge.detector import prepare
 from models.phantom.anatomy import KEYPOINTS
-from models.phantom.conspicuity import LEAST
+from models.phantom.conspicuity import SEEN
 from models.phantom.film import Film, Recipe, make_film
 from models.phantom.render import Picture, render
 from models.phantom.soft import REGION_STEP
@@ -26,10 +26,16 @@ SESAMOID: Final = 2
 METAL: Final = 4
 IGNORE: Final = 8
 """Bits of a lesion label."""
+SOFT: Final = 1
+OVER_BONE: Final = 2
+"""What a cell of a sample's ground shows: soft tissue alone, or bone too. 0: neither."""
 
 LESION_PITCH_MM: Final = 0.2
 ANATOMY_PITCH_MM: Final = 0.45
 _MIN_AREA_MM2: Final = 0.3
+_SOFT_MM, _BONE_MM = 2.0, 0.8
+_DENSE: Final = 96.0
+"""Percentile of bone that stands for cortex seen end-on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,10 @@ class LesionSample:
     """[rows / 2, columns / 2], bits."""
     places: NDArray[np.int32]
     """[n, 3]: kind (0 lesion, 1 sesamoid, 2 metal, 3 hand), row, column of the image: where crops may be centred."""
+    ground: NDArray[np.uint8]
+    """[rows / 2, columns / 2], SOFT or OVER_BONE: where further bodies may be put."""
+    step: float
+    """From soft tissue to dense bone in the image's own grey values: by how much mineral brightens it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,7 @@ def bits(film: Film, picture: Picture) -> NDArray[np.uint8]:
 def visible(film: Film, picture: Picture, lesion_id: int) -> bool:
     """Whether a lesion can be seen in this picture: enough area, and it stands out from the clutter around it."""
     area_mm2 = float((film.lesion_ids == lesion_id).sum()) * film.grid.pitch_mm**2
-    return area_mm2 >= _MIN_AREA_MM2 and picture.conspicuity.get(lesion_id, 0.0) >= LEAST
+    return area_mm2 >= _MIN_AREA_MM2 and picture.conspicuity.get(lesion_id, 0.0) >= SEEN
 
 
 def hand_mask(film: Film) -> NDArray[np.bool_]:
@@ -114,9 +124,23 @@ def _lesion_sample(film: Film, picture: Picture, rng: np.random.Generator) -> Le
         speaks = speaks[: y1 - y0, : x1 - x0]
     normal = prepare.normalise(picture.image[box], speaks)
     image, (dx, dy) = prepare.pad(normal, 32)
-    label, _ = prepare.pad(bits(film, picture)[box].astype(np.float32), 32)
+    bare = bits(film, picture)[box]
+    label, _ = prepare.pad(bare.astype(np.float32), 32)
     cells = _to_cells(label.astype(np.uint8))
-    return LesionSample(image.astype(np.float16), cells, _places(cells, speaks, dx, dy))
+    ground = _ground(film)[box]
+    soft, bone = normal[(ground == SOFT) & (bare == 0)], normal[(ground == OVER_BONE) & (bare == 0)]
+    step = float(np.percentile(bone, _DENSE) - np.median(soft)) if bone.size and soft.size else 0.0
+    padded, _ = prepare.pad(ground.astype(np.float32), 32)
+    return LesionSample(
+        image.astype(np.float16), cells, _places(cells, speaks, dx, dy), padded[::2, ::2].astype(np.uint8), step
+    )
+
+
+def _ground(film: Film) -> NDArray[np.uint8]:
+    """Of each pixel: SOFT, OVER_BONE or 0 for air."""
+    bone = film.maps.bone_mm > _BONE_MM
+    tissue = film.maps.soft_mm > _SOFT_MM
+    return np.where(tissue, np.where(bone, OVER_BONE, SOFT), 0).astype(np.uint8)
 
 
 def _to_cells(label: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -147,7 +171,8 @@ def save_lesions(folder: Path, seed: int, renders: int) -> None:
         return
     content: dict[str, NDArray[np.generic]] = {}
     for index, sample in enumerate(lesion_samples(seed, renders)):
-        content |= {f"image{index}": sample.image, f"label{index}": sample.label, f"places{index}": sample.places}
+        for part in fields(sample):
+            content[f"{part.name}{index}"] = np.asarray(getattr(sample, part.name))
     _save(target, content)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.phantom.conspicuity import LEAST, conspicuity
+from models.phantom.conspicuity import STANDS_OUT, conspicuity
 from models.phantom.film import Recipe, make_film
 from models.phantom.render import render
 
@@ -35,8 +35,8 @@ def seen(contrast: float, *, noise: float, edges: bool = False) -> float:
 
 
 def test_a_bright_body_in_quiet_tissue_is_visible_and_a_faint_one_in_noise_is_not() -> None:
-    assert seen(0.2, noise=0.01) > 2 * LEAST
-    assert seen(0.02, noise=0.05) < LEAST
+    assert seen(0.2, noise=0.01) > 2 * STANDS_OUT
+    assert seen(0.02, noise=0.05) < STANDS_OUT
 
 
 def test_it_grows_with_contrast_and_falls_with_noise_and_clutter() -> None:

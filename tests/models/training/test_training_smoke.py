@@ -10,6 +10,7 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
+from models.training.bodies import Bodies
 from models.training.samples import CALCIFICATION, LESION_PITCH_MM, anatomy_samples, lesion_samples
 
 pytestmark = pytest.mark.training
@@ -34,7 +35,9 @@ def test_lesions_train_two_steps_export_and_agree(tmp_path: Path) -> None:
     from models.training.loop import train_lesions
 
     samples = lesion_samples(3, 1)
-    net = train_lesions(LesionBatches(samples, 128, 2, 1), SETTINGS | {"mine_at": [0.5]}, tmp_path / "run")
+    net = train_lesions(
+        LesionBatches(samples, 128, 2, 1, Bodies(8, 1)), SETTINGS | {"mine_at": [0.5]}, tmp_path / "run"
+    )
     export_lesions(tmp_path / "run" / "average.pt", tmp_path / "lesions.onnx", {"name": "smoke"})
     image = np.random.default_rng(1).random((96, 64)).astype(np.float32)
     (planes,) = _answers(tmp_path / "lesions.onnx", image)
@@ -71,10 +74,10 @@ def test_a_stopped_run_ends_as_one_that_was_not_stopped(tmp_path: Path) -> None:
     def run(folder: Path, stop_after: int | None) -> Any:
         if stop_after:
             torch.manual_seed(1)
-            partial = LesionBatches(samples, 64, 2, 1)
+            partial = LesionBatches(samples, 64, 2, 1, Bodies(8, 1))
             with pytest.raises(KeyboardInterrupt):
                 train_lesions(_Stops(partial, stop_after), SETTINGS | {"iterations": 4}, folder)  # type: ignore[arg-type]
-        return train_lesions(LesionBatches(samples, 64, 2, 1), SETTINGS | {"iterations": 4}, folder)
+        return train_lesions(LesionBatches(samples, 64, 2, 1, Bodies(8, 1)), SETTINGS | {"iterations": 4}, folder)
 
     whole, resumed = run(tmp_path / "whole", None), run(tmp_path / "resumed", 2)
     for (name, one), (_, two) in zip(whole.state_dict().items(), resumed.state_dict().items(), strict=True):
@@ -103,7 +106,7 @@ def test_a_batch_depends_on_seed_and_iteration_alone() -> None:
     from models.training.data import LesionBatches
 
     samples = lesion_samples(3, 1)
-    one, two = LesionBatches(samples, 64, 4, 9), LesionBatches(samples, 64, 4, 9)
+    one, two = (LesionBatches(samples, 64, 4, 9, Bodies(8, 1)) for _ in range(2))
     one(0)
     for got, expected in zip(one(5), two(5), strict=True):
         assert np.array_equal(got, expected)
