@@ -12,7 +12,6 @@ What always holds:
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +21,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.uid import UID
 
@@ -33,6 +31,7 @@ from edge.detector.anatomy import SeenHand
 from edge.detector.engine import Engine
 from edge.detector.measures import MeasuredBody, Scale
 from edge.detector.pixels import Film, film
+from edge.detector.png import grey_png
 from edge.detector.regions import away_px
 from edge.detector.turn import upright
 from edge.errors import CalcedgeError, ModelError, Refused
@@ -276,9 +275,7 @@ class _Run:
 def picture_png(image: NDArray[np.float32]) -> bytes:
     """The film as a PNG: 8 bit grey, full size, bright = dense."""
     grey = (image * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(grey).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    return grey_png(grey)
 
 
 def write_expected(bundle_dir: Path) -> None:

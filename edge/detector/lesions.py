@@ -161,7 +161,9 @@ class _Field:
         """Bodies whose certainty is at least `least`: those whose heat reaches `level`, then the fainter ones."""
         sure, windows = self._labelled(self.heat >= level, least)
         found = [self._body(self.heat, sure[window] == i, window, level) for i, window in windows]
-        taken = ndimage.binary_dilation(sure > 0, structure=_TOUCHING, iterations=2)
+        taken = sure > 0
+        if windows:
+            taken = ndimage.binary_dilation(taken, structure=_TOUCHING, iterations=2)
         faint, windows = self._labelled((self.certainty >= least / 2) & ~taken, least)
         found += [self._faint(faint[window] == i, window, least) for i, window in windows]
         return [body for body in found if body is not None and body.score >= least]

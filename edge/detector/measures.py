@@ -184,8 +184,8 @@ def lesion_type(bodies: Sequence[Body], mm: float) -> LesionType:
     A net is open, a plate long and thin, an amorphous body large and ragged; what is small or round is a stone.
     """
     largest = max(bodies, key=lambda body: body.area_mm2)
-    length, width = long_axis(largest.points) * mm, short_axis(largest.points) * mm
-    full = area_of(hull(largest.points)) * mm**2
+    corners = hull(largest.points)
+    length, width, full = long_axis(corners) * mm, short_axis(corners) * mm, area_of(corners) * mm**2
     filled = largest.area_mm2 / full if full > 0 else 1.0
     if length < 4.0:
         return "stone"

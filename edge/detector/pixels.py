@@ -35,6 +35,8 @@ MAX_ATTENUATION: Final = 4.0
 """In raw images, exp(-4) of the open field and less is collimator, metal or nothing: it doesn't stretch the scale."""
 MAX_TINT: Final = 0.03
 """A grey film scanned in colour: its channels differ by less than this on average."""
+_LINES: Final = 32
+"""Of the film, looked up together."""
 _LUMINANCE: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -78,8 +80,16 @@ def _film(dataset: Dataset) -> Film:
     table = _presentation_table(dataset, pixels) if presentation else _attenuation_table(dataset, pixels, padding)
     if padding is not None:
         table = np.where(padding, 0.0, table)
-    image = np.take(table.astype(np.float32), pixels.codes)
-    return Film(image, mm_per_pixel, source, presentation)
+    return Film(_looked_up(table.astype(np.float32), pixels.codes), mm_per_pixel, source, presentation)
+
+
+def _looked_up(table: NDArray[np.float32], codes: Codes) -> NDArray[np.float32]:
+    """The table's entry for each code, some lines at a time: NumPy widens the codes, and a few lines fit the cache."""
+    image = np.empty(codes.shape, dtype=np.float32)
+    for row in range(0, codes.shape[0], _LINES):
+        part = slice(row, row + _LINES)
+        np.take(table, codes[part], out=image[part], mode="clip")  # clip: every code has an entry, no check needed
+    return image
 
 
 def _for_processing(dataset: Dataset) -> bool:

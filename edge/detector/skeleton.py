@@ -158,13 +158,15 @@ def _chains(digit: int, by_name: Mapping[str, Heat], pools: Mapping[str, list[Pe
     grown = [_Chain(digit, (), 0.0, frozenset())]
     for depth, name in enumerate(names):
         places = _of_the_thumb(by_name[name], pools) if digit == 1 else pools[name[:3]]
-        choices = [(place, math.log(_near(by_name[name], place) + 0.01)) for place in places]
-        longer = [chain.extended(None, _ABSENT) for chain in grown]
-        for chain in grown:
-            for place, worth in choices:
-                longer.append(chain.extended(place, worth - _strain(names, chain.joints, place, px_per_mm)))
-        longer.sort(key=lambda chain: -chain.worth)
-        grown = longer[: _KEPT if depth == len(names) - 1 else 2 * _KEPT]
+        gain = np.array([math.log(_near(by_name[name], place) + 0.01) for place in places])
+        worth = np.full((len(grown), 1 + len(places)), _ABSENT)
+        worth[:, 1:] = gain - _strain(names, grown, places, px_per_mm)
+        total = (worth + np.array([[chain.worth] for chain in grown])).ravel()
+        kept = np.argsort(-total, kind="stable")[: _KEPT if depth == len(names) - 1 else 2 * _KEPT]
+        grown = [
+            grown[chain].extended(places[place - 1] if place else None, float(worth[chain, place]))
+            for chain, place in (divmod(int(at), worth.shape[1]) for at in kept)
+        ]
     return [*grown, _Chain(digit, (None,) * len(names), _ABSENT * len(names), frozenset())]
 
 
@@ -183,36 +185,48 @@ def _near(heat: Heat, place: Peak) -> float:
     return float(heat[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].max())
 
 
-def _strain(names: Sequence[str], joints: Sequence[Peak | None], place: Peak, px_per_mm: float) -> float:
-    """How unlike a finger it is to go on from these joints to a place: length against the mean, and bend."""
-    last = joints[-1] if joints else None
-    if last is None:
-        return 0.0
-    dx, dy = place.x - last.x, place.y - last.y
-    length = math.hypot(dx, dy)
-    if length < 1.0:
-        return math.inf
-    expected = SEGMENT_MM[f"{names[len(joints) - 1]}-{names[len(joints)]}"] * px_per_mm
-    cost = 0.5 * (math.log(length / expected) / _LENGTH_SD) ** 2
-    before = joints[-2] if len(joints) > 1 else None
-    if before is not None:
-        bx, by = last.x - before.x, last.y - before.y
-        cost += 0.5 * (math.atan2(bx * dy - by * dx, bx * dx + by * dy) / _BEND_SD) ** 2
-    return cost
+def _strain(
+    names: Sequence[str], grown: Sequence[_Chain], places: Sequence[Peak], px_per_mm: float
+) -> NDArray[np.float64]:
+    """How unlike a finger it is to go on from each chain to each place: length against the mean, and bend.
+
+    Returns:
+        [chains, places]; 0 from a joint that isn't seen, infinite to the place of the joint itself.
+    """
+    here = np.array([(place.x, place.y) for place in places]).reshape(1, -1, 2)
+    last, before = (_joints(grown, back).reshape(-1, 1, 2) for back in (1, 2))
+    step, earlier = here - last, last - before
+    length = np.hypot(step[..., 0], step[..., 1])
+    depth = len(grown[0].joints)
+    expected = px_per_mm * SEGMENT_MM[f"{names[depth - 1]}-{names[depth]}"] if depth else 1.0
+    cost = 0.5 * (np.log(np.maximum(length, 1e-9) / expected) / _LENGTH_SD) ** 2
+    across = earlier[..., 0] * step[..., 1] - earlier[..., 1] * step[..., 0]
+    bend = np.arctan2(across, (earlier * step).sum(axis=-1)) / _BEND_SD
+    cost = cost + np.where(np.isnan(bend), 0.0, 0.5 * bend**2)
+    strain: NDArray[np.float64] = np.where(np.isnan(length), 0.0, np.where(length < 1.0, np.inf, cost))
+    return strain
+
+
+def _joints(grown: Sequence[_Chain], back: int) -> NDArray[np.float64]:
+    """Where each chain's joint lies, `back` from its end; not a number where there is none."""
+    ends = [chain.joints[-back] if len(chain.joints) >= back else None for chain in grown]
+    return np.array([(math.nan, math.nan) if end is None else (end.x, end.y) for end in ends])
 
 
 def _best(options: Sequence[Sequence[_Chain]], wrist: Peak) -> tuple[_Chain, ...]:
     """One chain for each digit, no joint used twice, in order around the wrist: the likeliest, by a beam search."""
     beam: list[tuple[float, tuple[_Chain, ...], frozenset[tuple[float, float]]]] = [(0.0, (), frozenset())]
     for chains in options:
-        grown = [
-            (worth + chain.worth, (*hand, chain), used | chain.taken)
-            for worth, hand, used in beam
-            for chain in chains
-            if used.isdisjoint(chain.taken)
-        ]
-        grown.sort(key=lambda state: -state[0])
-        beam = grown[:_BEAM]
+        total = np.array([[worth] for worth, *_ in beam]) + np.array([chain.worth for chain in chains])
+        longer = []
+        for at in np.argsort(-total, axis=None, kind="stable"):
+            state, index = divmod(int(at), len(chains))
+            (_, hand, used), chain = beam[state], chains[index]
+            if used.isdisjoint(chain.taken):
+                longer.append((float(total[state, index]), (*hand, chain), used | chain.taken))
+                if len(longer) == _BEAM:
+                    break
+        beam = longer
     return max(beam, key=lambda state: state[0] - _disorder(state[1], wrist))[1]
 
 
