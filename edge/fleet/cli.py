@@ -110,7 +110,7 @@ def launch(config_path: Path | None, probation_s: float | None) -> None:
     config = _load(config_path)
     folders = ["--root", str(config.fleet_root), "--run-folder", str(config.run_folder)]
     probation = ["--probation-s", str(probation_s)] if probation_s is not None else []
-    command = [sys.executable, "-m", "edge.fleet.launch", *folders, *probation, "--", *_arguments(config_path)]
+    command = [sys.executable, "-P", "-m", "edge.fleet.launch", *folders, *probation, "--", *_arguments(config_path)]
     os.execv(sys.executable, command)  # noqa: S606 - the launcher takes this process's place
 
 
@@ -157,7 +157,7 @@ def idle(config_path: Path | None, idle_s: float) -> None:
 @update.command()
 @_config
 @click.option("--token", help="The one-time token from the fleet's admin.")
-@click.option("--address", help="Where the admin's `calcedge fleet watch` answers: http://host:port")
+@click.option("--address", help="Where the admin's `calcedge fleet watch --enrol-port` answers: https://host:port")
 @click.option("--request", "request_path", type=_path, help="Write the request to this file (a USB stick) instead.")
 @click.option("--install", "answer_path", type=_path, help="Install the certificate that came back on the stick.")
 def enrol(
@@ -180,7 +180,7 @@ def enrol(
         click.echo(f"wrote {request_path}: take it to the admin, bring the answer back with --install")
         return
     elif token and address:
-        me.install(identity.ask(address, "enrol", {"token": token, "request": me.request().decode()}))
+        me.enrol(address, token)
     else:
         raise click.UsageError("give --token and --address, or --request, or --install")
     click.echo(f"certificate of {me.device} until {me.valid_until():%Y-%m-%d}")
@@ -188,11 +188,11 @@ def enrol(
 
 @update.command()
 @_config
-@click.option("--address", required=True, help="Where the admin's `calcedge fleet watch` answers.")
+@click.option("--address", required=True, help="The admin's door for enrolment: https://host:port")
 def renew(config_path: Path | None, address: str) -> None:
     """Renew this box's certificate; also after it has expired."""
     from edge.fleet import identity
 
     me = identity.Identity.of(_load(config_path))
-    me.install(identity.ask(address, "renew", me.renewal()))
+    me.renew(address)
     click.echo(f"certificate of {me.device} until {me.valid_until():%Y-%m-%d}")

@@ -1,19 +1,27 @@
 """Who a box is: a key made on it, and a certificate for it. For privacy and accounting; software is trusted by TUF.
 
-An expired certificate never stops updates by itself, and can always be renewed: the request is signed with the old key.
+An expired certificate never stops updates by itself, and can always be renewed: the old key signs the request.
+What always holds: the token's secret and a request are told to the fleet's own authority only, over TLS. A new box
+knows it by the fingerprint in its token, an enrolled one by the certificate that came with its own.
 """
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import os
+import ssl
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
+from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any
+from typing import Final
+from urllib.parse import urlsplit
 
-import urllib3
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -23,7 +31,11 @@ from edge.errors import UpdateError
 from edge.fleet import durable
 from edge.fleet.durable import PosixDisk
 
-_CURVE = ec.SECP256R1()
+_CURVE: Final = ec.SECP256R1()
+_PATIENCE_S: Final = 30.0
+_MOST_BYTES: Final = 100_000
+_NO_CHECK_TIME: Final = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, X509_VERIFY_PARAM_set_flags(3); Python has no name for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,7 @@ class Identity:
     fleet: str
     key_path: Path
     certificate_path: Path
+    authority_path: Path
 
     @classmethod
     def of(cls, config: Config) -> Identity:
@@ -50,6 +63,7 @@ class Identity:
             config.fleet.name,
             config.fleet.key or folder / "device.key",
             config.fleet.certificate or folder / "device.crt",
+            folder / "authority.crt",
         )
 
     def request(self) -> bytes:
@@ -73,20 +87,51 @@ class Identity:
             "signature": signature.hex(),
         }
 
-    def install(self, certificate: bytes) -> None:
-        """Puts a certificate in its place, if it is for this box's key.
+    def install(self, answer: bytes) -> None:
+        """Puts a certificate in its place, if it is for this box's key, and the authority's beside it.
 
         Raises:
             UpdateError: `fleet-enrolment`.
         """
         try:
-            parsed = x509.load_pem_x509_certificate(certificate)
-        except ValueError as error:
-            raise UpdateError("fleet-enrolment", "this is no certificate") from error
-        if parsed.public_key() != self._key().public_key():
+            own, authority = x509.load_pem_x509_certificates(answer)
+            own.verify_directly_issued_by(authority)
+        except (ValueError, TypeError, InvalidSignature) as error:
+            raise UpdateError("fleet-enrolment", "this is no certificate with its authority's") from error
+        if own.public_key() != self._key().public_key():
             raise UpdateError("fleet-enrolment", "this certificate is for another key")
-        durable.folder(PosixDisk(), self.certificate_path.parent)
-        durable.replace(PosixDisk(), self.certificate_path, certificate)
+        for path, certificate in ((self.authority_path, authority), (self.certificate_path, own)):
+            durable.folder(PosixDisk(), path.parent)
+            durable.replace(PosixDisk(), path, certificate.public_bytes(serialization.Encoding.PEM))
+
+    def enrol(self, address: str, token: str) -> None:
+        """Gets the first certificate for a one-time token.
+
+        Raises:
+            UpdateError: `update-unreachable` or `fleet-enrolment`.
+        """
+        secret, _, fingerprint = token.partition(".")
+        authority = _ask(address, "authority", None, None)
+        try:
+            found = x509.load_pem_x509_certificate(authority).fingerprint(hashes.SHA256())
+        except ValueError as error:
+            raise UpdateError("fleet-enrolment", "this door shows no certificate") from error
+        if not hmac.compare_digest(base64.urlsafe_b64encode(found).decode().rstrip("="), fingerprint):
+            raise UpdateError("fleet-enrolment", "this door isn't the one that gave the token")
+        self.install(_ask(address, "enrol", {"token": secret, "request": self.request().decode()}, authority))
+
+    def renew(self, address: str) -> None:
+        """Gets a further certificate.
+
+        Raises:
+            UpdateError: `update-unreachable` or `fleet-enrolment`.
+        """
+        try:
+            authority = self.authority_path.read_bytes()
+            renewal = self.renewal()
+        except OSError as error:
+            raise UpdateError("fleet-enrolment", "this box was never enrolled") from error
+        self.install(_ask(address, "renew", renewal, authority))
 
     def valid_until(self) -> datetime:
         """When the certificate ends, UTC."""
@@ -113,22 +158,44 @@ class Identity:
         return loaded
 
 
-def ask(address: str, what: str, body: dict[str, Any]) -> bytes:
-    """Asks the admin's service to enrol or renew.
+def _ask(address: str, what: str, body: dict[str, str] | None, authority: bytes | None) -> bytes:
+    """Asks at the door for enrolment; believes it if `authority` made its certificate.
 
     Raises:
         UpdateError: `update-unreachable` or `fleet-enrolment`.
     """
-    with urllib3.PoolManager(retries=False, timeout=30) as pool:
-        try:
-            answer = pool.request(
-                "POST",
-                f"{address.rstrip('/')}/{what}",
-                body=json.dumps(body),
-                headers={"Content-Type": "application/json"},
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise UpdateError("update-unreachable", address) from error
-        if answer.status != 200:
-            raise UpdateError("fleet-enrolment", str(answer.status))
-        return bytes(answer.data)
+    parts = urlsplit(address)
+    if parts.scheme != "https" or not parts.hostname:
+        raise UpdateError("fleet-enrolment", "the address must begin with https://")
+    line = HTTPSConnection(parts.hostname, parts.port, timeout=_PATIENCE_S, context=_pinned(authority))
+    try:
+        headers = {"Content-Type": "application/json"}
+        line.request("POST" if body else "GET", f"/{what}", json.dumps(body) if body else None, headers)
+        answer = line.getresponse()
+        content = answer.read(_MOST_BYTES)
+    except ssl.SSLError as error:
+        raise UpdateError("fleet-enrolment", "this door isn't the fleet's") from error
+    except (OSError, HTTPException) as error:
+        raise UpdateError("update-unreachable", address) from error
+    finally:
+        line.close()
+    if answer.status != HTTPStatus.OK:
+        raise UpdateError("fleet-enrolment", str(answer.status))
+    return content
+
+
+def _pinned(authority: bytes | None) -> ssl.SSLContext:
+    """TLS with whoever holds a server's certificate of this authority, by whatever name and at whatever time.
+
+    The authority signs for this one door only, so its name adds nothing; a box's clock may be wrong. Without an
+    authority, TLS with anybody: for what is compared with a fingerprint afterwards.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.check_hostname = False
+    if authority is None:
+        made.verify_mode = ssl.CERT_NONE
+    else:
+        made.load_verify_locations(cadata=authority.decode("ascii"))
+        made.verify_flags |= _NO_CHECK_TIME
+    return made

@@ -35,10 +35,14 @@ class Application:
         return [sys.executable, "-m", self.entry, *arguments]
 
     def environment(self) -> dict[str, str]:
-        """Its search path. Nothing is written beside the modules: they were compiled when they were installed."""
+        """Its search path: its wheels, then the image's modules, never the working folder.
+
+        Nothing is written beside the modules: they were compiled when they were installed.
+        """
         inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
         path = {"PYTHONPATH": os.pathsep.join(map(str, self.wheels))} if self.wheels else {}
-        return inherited | path | {"PYTHONDONTWRITEBYTECODE": "1", "CALCEDGE_RELEASE": self.release}
+        fixed = {"PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1", "CALCEDGE_RELEASE": self.release}
+        return inherited | path | fixed
 
 
 @dataclass(frozen=True, slots=True)

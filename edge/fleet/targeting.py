@@ -15,7 +15,7 @@ from typing import Final
 
 from edge.fleet.documents import Channel, Rule
 
-_BUCKETS: Final = 10_000
+BUCKETS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Choice:
 
 def bucket(seed: str, device: str) -> int:
     """The device's place, 0 to 9999, in the order that `seed` draws."""
-    return int.from_bytes(hashlib.sha256(f"{seed}\0{device}".encode()).digest()[:8]) % _BUCKETS
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{device}".encode()).digest()[:8]) % BUCKETS
 
 
 def choose(channel: Channel, box: Box, now: datetime) -> Choice:
@@ -62,7 +62,7 @@ def _fits(rule: Rule, box: Box, now: datetime) -> bool:
         return False
     if rule.not_before is not None and now < rule.not_before:
         return False
-    return bucket(rule.seed, box.device) < rule.percent * (_BUCKETS / 100)
+    return bucket(rule.seed, box.device) < round(rule.percent * (BUCKETS / 100))
 
 
 def in_window(window: str | None, local: datetime) -> bool:

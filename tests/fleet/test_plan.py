@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+from itertools import pairwise
+
 import pytest
 
-from edge.fleet.admin.plan import HOUR_S, Plan, Tally, Verdict, judge
+from edge.fleet.admin.plan import HOUR_S, Plan, Stage, Tally, Verdict, judge, reach
 from edge.fleet.probation import Limits, Probation, Pulse
 from edge.fleet.probation import Verdict as Life
 
@@ -21,7 +24,12 @@ SOAKED = 25 * HOUR_S
         (Tally(began=1, committed=1, targeted=1), SOAKED, Verdict.ADVANCE),
         (Tally(began=1, committed=1, targeted=100), SOAKED, Verdict.WAIT),  # the others have not had their turn
         (Tally(began=100, committed=94, targeted=100), SOAKED, Verdict.WAIT),
-        (Tally(began=100, committed=96, failed=1, targeted=100), SOAKED, Verdict.ADVANCE),  # one is no pattern
+        (Tally(began=100, committed=99, failed=1, targeted=100), SOAKED, Verdict.ADVANCE),  # one is no pattern
+        (
+            Tally(began=100, committed=97, failed=1, targeted=100),
+            SOAKED,
+            Verdict.WAIT,
+        ),  # those that try it may yet fail
         (Tally(began=100, committed=50, failed=2, targeted=100), 0, Verdict.HALT),
         (Tally(began=100, committed=10, failed=2, targeted=100), 0, Verdict.WAIT),  # too few to say
         (Tally(began=3, committed=1, failed=2, targeted=3), 0, Verdict.HALT),  # all that began
@@ -40,7 +48,31 @@ def test_judgement(tally: Tally, in_stage_s: float, verdict: Verdict) -> None:
 
 def test_the_last_stage_ends_it() -> None:
     tally = Tally(began=100, committed=100, targeted=100)
-    assert judge(PLAN, len(PLAN.stages) - 1, SOAKED, tally).verdict is Verdict.DONE
+    assert judge(PLAN, len(PLAN.steps) - 1, SOAKED, tally).verdict is Verdict.DONE
+
+
+def test_no_step_reaches_more_than_twice_what_has_proven_it() -> None:
+    percents = [step.percent for step in PLAN.steps if step.cohort == "*"]
+    assert percents == [1, 2, 4, 5, 10, 20, 25, 50, 100]
+    assert all(after <= 2 * before for before, after in pairwise(percents))
+    assert PLAN.steps[0].cohort == "lab"
+    assert set(PLAN.stages) <= set(PLAN.steps)
+    assert {step.soak_s for step in PLAN.steps if step not in PLAN.stages} == {PLAN.silence_s}
+    lab_then_all = Plan(stages=(Stage(cohort="lab"), Stage()))
+    assert lab_then_all.steps == lab_then_all.stages
+
+
+@pytest.mark.parametrize("boxes", [1, 3, 40, 2000, 10_000])
+def test_a_step_reaches_its_share_of_the_boxes_and_not_of_the_hash(boxes: int) -> None:
+    luck = random.Random(boxes)
+    for percent in (0.5, 1, 5, 25, 99):
+        places = [luck.randrange(10_000) for _ in range(boxes)]
+        signed = reach(percent, places, 10_000)
+        reached = sum(place < round(signed * 100) for place in places)
+        assert 1 <= reached <= max(1, boxes * percent / 100)
+        assert boxes < 1000 or reached > boxes * percent / 100 - 5
+    assert reach(100, places, 10_000) == 100
+    assert reach(5, [], 10_000) == 5
 
 
 LIMITS = Limits(start_s=60, pulse_s=30, probation_s=600)

@@ -5,10 +5,12 @@ At scale the same three functions (`enrol`, `renew`, `revoked`) are EST, step-ca
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 import os
 import secrets
+import ssl
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edge.clock import Clock
@@ -32,7 +35,7 @@ _TOKEN_VALIDITY: Final = timedelta(days=30)
 
 
 class Authority:
-    """Signs the boxes' certificates. Files: `ca.key`, `ca.crt`, `tokens.json`, `revoked.json`."""
+    """Signs the boxes' certificates. Files: `ca.key`, `ca.crt`, `door.pem`, `tokens.json`, `revoked.json`."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
@@ -47,19 +50,40 @@ class Authority:
         return (self._folder / "ca.crt").read_bytes()
 
     def token(self, device: str) -> str:
-        """A token that enrols this one device once, within 30 days."""
-        token = secrets.token_urlsafe(18)
-        until = (self._clock.now().utc + _TOKEN_VALIDITY).isoformat()
-        self._save("tokens", self._read("tokens") | {sha256(token.encode()).hexdigest(): f"{device} {until}"})
-        return token
+        """A token that enrols this one device once, within 30 days: a secret, a dot, and whom to tell it.
 
-    def enrol(self, request: bytes, token: str) -> bytes:
-        """A first certificate. The token is spent.
+        Whom: this authority, by the SHA-256 of its certificate.
+        """
+        secret = secrets.token_urlsafe(18)
+        until = (self._clock.now().utc + _TOKEN_VALIDITY).isoformat()
+        self._save("tokens", self._read("tokens") | {sha256(secret.encode()).hexdigest(): f"{device} {until}"})
+        own = x509.load_pem_x509_certificate(self.certificate).fingerprint(hashes.SHA256())
+        return f"{secret}.{base64.urlsafe_b64encode(own).decode().rstrip('=')}"
+
+    def server_context(self) -> ssl.SSLContext:
+        """TLS for the door for enrolment, with a fresh key and certificate of this authority."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "calcedge fleet door")])
+        made = self._certificate(name, key.public_key(), ExtendedKeyUsageOID.SERVER_AUTH)
+        path = self._folder / "door.pem"
+        path.unlink(missing_ok=True)
+        _write_secret(path, _pem(key) + made.public_bytes(serialization.Encoding.PEM))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(path)
+        return context
+
+    def enrol(self, request: bytes, secret: str) -> bytes:
+        """A first certificate, and this authority's. The token is spent.
+
+        Args:
+            request: PKCS#10, PEM.
+            secret: the token's part before the dot.
 
         Raises:
             UpdateError: `fleet-enrolment`.
         """
-        wanted = sha256(token.encode()).hexdigest()
+        wanted = sha256(secret.encode()).hexdigest()
         tokens = self._read("tokens")
         found = next((name for name in tokens if hmac.compare_digest(name, wanted)), None)
         if found is None:
@@ -92,27 +116,14 @@ class Authority:
         return self.sign(request)
 
     def sign(self, request: bytes) -> bytes:
-        """Signs a request that a person vouches for: the way of the USB stick.
+        """Signs a request that a person vouches for: the way of the USB stick. This authority's own follows.
 
         Raises:
             UpdateError: `fleet-enrolment`.
         """
         parsed = self._request(request)
-        own = x509.load_pem_x509_certificate(self.certificate)
-        now = self._clock.now().utc
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(parsed.subject)
-            .issuer_name(own.subject)
-            .public_key(parsed.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + VALIDITY)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-            .sign(self._key(), hashes.SHA256())
-        )
-        return made.public_bytes(serialization.Encoding.PEM)
+        made = self._certificate(parsed.subject, parsed.public_key(), ExtendedKeyUsageOID.CLIENT_AUTH)
+        return made.public_bytes(serialization.Encoding.PEM) + self.certificate
 
     def revoke(self, certificate: bytes) -> None:
         """Puts a certificate on the deny list."""
@@ -122,6 +133,24 @@ class Authority:
     def revoked(self, serial: int) -> bool:
         """Whether a certificate is on the deny list."""
         return str(serial) in self._read("revoked")
+
+    def _certificate(
+        self, subject: x509.Name, public: CertificatePublicKeyTypes, usage: x509.ObjectIdentifier
+    ) -> x509.Certificate:
+        own = x509.load_pem_x509_certificate(self.certificate)
+        now = self._clock.now().utc
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(own.subject)
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + VALIDITY)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .sign(self._key(), hashes.SHA256())
+        )
 
     def _request(self, request: bytes) -> x509.CertificateSigningRequest:
         try:
@@ -147,12 +176,7 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .sign(key, hashes.SHA256())
         )
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        descriptor = os.open(self._folder / "ca.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
+        _write_secret(self._folder / "ca.key", _pem(key))
         durable.replace(PosixDisk(), self._folder / "ca.crt", made.public_bytes(serialization.Encoding.PEM))
 
     def _key(self) -> ec.EllipticCurvePrivateKey:
@@ -174,3 +198,15 @@ class Authority:
 def _name(name: x509.Name) -> str:
     found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(found[0].value) if found else ""
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)

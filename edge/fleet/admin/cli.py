@@ -144,7 +144,7 @@ def promote(
         spread = desk.conductor.promote(
             _of(kind), release, _plan(plan_path, everywhere=everywhere), Terms(window, idle_s)
         )
-        click.echo(f"{kind} {release}: stage 1 of {len(spread.plan.stages)} (serial {desk.console.current().serial})")
+        click.echo(f"{kind} {release}: {spread.where} (serial {desk.console.current().serial})")
 
 
 def _plan(path: Path | None, *, everywhere: bool) -> Plan:
@@ -201,7 +201,7 @@ def status(context: click.Context) -> None:
     """What spreads, what runs where, what failed."""
     with _desk(context) as desk:
         for spread in desk.ledger.spreads():
-            click.echo(f"{spread.kind} {spread.release}: {spread.state}, stage {spread.stage + 1}; {spread.why}")
+            click.echo(f"{spread.kind} {spread.release}: {spread.state} at {spread.where}; {spread.why}")
         for kind, release, phase, count in desk.ledger.releases():
             click.echo(f"{kind} {release} ({phase}): {count}")
         for kind, release, why, count in desk.ledger.failures():
@@ -284,10 +284,22 @@ def _authority(context: click.Context) -> Authority:
 @click.option("--broker", help="Where the boxes' messages come from: mqtt://, mqtts:// or file://")
 @click.option("--port", type=click.IntRange(1, 65535), default=8090, show_default=True, help="The page's port.")
 @click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--enrol-port", type=click.IntRange(1, 65535), help="Let boxes enrol and renew here, over TLS.")
+@click.option("--enrol-host", default="0.0.0.0", show_default=True)  # noqa: S104 - boxes come from outside
 @click.option("--every", "every_s", type=float, default=10.0, show_default=True, help="Seconds between judgements.")
 @click.option("--once", is_flag=True, help="Take in what is there, judge once, end.")
 @click.pass_context
-def watch(context: click.Context, *, broker: str | None, port: int, host: str, every_s: float, once: bool) -> None:
+def watch(
+    context: click.Context,
+    *,
+    broker: str | None,
+    port: int,
+    host: str,
+    enrol_port: int | None,
+    enrol_host: str,
+    every_s: float,
+    once: bool,
+) -> None:
     """Take in what boxes say, let spreads go on or stop, show the page, renew signatures nightly."""
     import signal
     import threading
@@ -304,7 +316,7 @@ def watch(context: click.Context, *, broker: str | None, port: int, host: str, e
                 click.echo(line)
             return
         click.echo(f"fleet page: http://{host}:{port}/")
-        watching.run(stop, host, port, every_s)
+        watching.run(stop, (host, port), (enrol_host, enrol_port) if enrol_port else None, every_s)
 
 
 @fleet.command()

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from edge.fleet.admin import console
 from edge.fleet.admin.console import Console
 from edge.fleet.admin.ledger import Ledger, Spread
-from edge.fleet.admin.plan import Judgement, Plan, Verdict, judge
+from edge.fleet.admin.plan import Judgement, Plan, Verdict, judge, reach
 from edge.fleet.documents import Channel, Rule
 from edge.fleet.slots import Kind
+from edge.fleet.targeting import BUCKETS, bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Conductor:
         return self._console.current().serial
 
     def promote(self, kind: Kind, release: str, plan: Plan, terms: Terms) -> Spread:
-        """Begins a spread with its first stage.
+        """Begins a spread with its first step.
 
         Raises:
             UpdateError: see `Console.change`.
@@ -51,7 +52,8 @@ class Conductor:
         found = []
         for spread in self._ledger.spreads("running"):
             in_stage_s = self._ledger.now_s() - spread.since_s
-            judgement = judge(spread.plan, spread.stage, in_stage_s, self._ledger.tally(spread))
+            tally = self._ledger.tally(spread, self._channel(spread.kind))
+            judgement = judge(spread.plan, spread.step, in_stage_s, tally)
             self._act(spread, judgement)
             found.append((spread, judgement))
         return found
@@ -61,56 +63,63 @@ class Conductor:
         self._console.change(kind, console.resumed)
         for spread in self._ledger.spreads("halted"):
             if spread.kind is kind:
-                self._ledger.move(spread, state="running", stage=spread.stage, why="resumed")
+                self._ledger.move(spread, state="running", step=spread.step, why="resumed")
 
     def pause(self, kind: Kind, why: str) -> None:
         """Stops at a person's word."""
         self._console.change(kind, console.paused)
         for spread in self._ledger.spreads("running"):
             if spread.kind is kind:
-                self._ledger.move(spread, state="halted", stage=spread.stage, why=why)
+                self._ledger.move(spread, state="halted", step=spread.step, why=why)
 
     def rollback(self, kind: Kind, release: str) -> None:
         """Everybody goes to `release`; what was spreading is withdrawn."""
         self._console.change(kind, lambda channel: console.settle(channel, release, f"back-to-{release}"))
         for spread in self._ledger.spreads("running", "halted"):
             if spread.kind is kind:
-                self._ledger.move(spread, state="withdrawn", stage=spread.stage, why=f"back to {release}")
+                self._ledger.move(spread, state="withdrawn", step=spread.step, why=f"back to {release}")
 
     def _act(self, spread: Spread, judgement: Judgement) -> None:
         if judgement.verdict is Verdict.HALT:
             self._console.change(spread.kind, console.paused)
-            self._ledger.move(spread, state="halted", stage=spread.stage, why=judgement.why)
+            self._ledger.move(spread, state="halted", step=spread.step, why=judgement.why)
         elif judgement.verdict is Verdict.ADVANCE:
             terms = self._terms(spread)
-            self._sign(spread.kind, spread.release, spread.plan, spread.stage + 1, terms)
-            self._ledger.move(spread, state="running", stage=spread.stage + 1, why=judgement.why)
+            self._sign(spread.kind, spread.release, spread.plan, spread.step + 1, terms)
+            self._ledger.move(spread, state="running", step=spread.step + 1, why=judgement.why)
         elif judgement.verdict is Verdict.DONE:
             self._console.change(
                 spread.kind, lambda channel: console.settle(channel, spread.release, f"{spread.release}-everywhere")
             )
-            self._ledger.move(spread, state="done", stage=spread.stage, why=judgement.why)
+            self._ledger.move(spread, state="done", step=spread.step, why=judgement.why)
 
     def _sign(self, kind: Kind, release: str, plan: Plan, number: int, terms: Terms) -> None:
-        """Stages add up: a box that has it keeps it. Of two stages for one cohort the later one counts."""
+        """Steps add up: a box that has it keeps it. Of two steps for one cohort the later one counts."""
+        boxes = self._ledger.boxes()
+        widest = {step.cohort: step for step in plan.steps[: number + 1]}
 
         def change(channel: Channel) -> Channel:
-            for stage in plan.stages[: number + 1]:
+            before = {rule.cohort: rule.percent for rule in channel.rules if rule.release == release}
+            for cohort, step in widest.items():
+                places = [bucket(release, box.device) for box in boxes if cohort in {"*", *box.cohorts}]
                 rule = Rule(
-                    cohort=stage.cohort,
+                    cohort=cohort,
                     release=release,
-                    percent=stage.percent,
+                    percent=max(reach(step.percent, places, BUCKETS), before.get(cohort, 0.0)),
                     seed=release,
                     window=terms.window,
                     idle_s=terms.idle_s,
                     least_battery_percent=terms.least_battery_percent,
                 )
-                channel = console.spread(channel, release, rule, f"{release}-stage-{number + 1}")
+                channel = console.spread(channel, release, rule, f"{release}-step-{number + 1}")
             return channel
 
         self._console.change(kind, change)
 
+    def _channel(self, kind: Kind) -> Channel:
+        return self._console.current().channels.get(kind, Channel())
+
     def _terms(self, spread: Spread) -> Terms:
-        channel = self._console.current().channels.get(spread.kind, Channel())
-        rule = next((rule for rule in channel.rules if rule.release == spread.release), None)
+        rules = self._channel(spread.kind).rules
+        rule = next((rule for rule in rules if rule.release == spread.release), None)
         return Terms(rule.window, rule.idle_s, rule.least_battery_percent) if rule else Terms()

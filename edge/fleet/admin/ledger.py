@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from edge.clock import Clock
 from edge.fleet.admin.plan import Plan, Tally
-from edge.fleet.documents import Channel, Rule
+from edge.fleet.documents import Channel
 from edge.fleet.link import ROOT
 from edge.fleet.slots import Kind
 from edge.fleet.targeting import Box, choose
@@ -49,6 +49,11 @@ CREATE TABLE IF NOT EXISTS spreads (
 ) STRICT;
 """
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NONSENSE: Final = (
+    ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError, sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)  # fmt: skip
+"""What comes of a message that is not one of ours, whatever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +69,26 @@ class DeviceRow:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A release on its way through the fleet. `state`: `running`, `halted`, `done` or `withdrawn`."""
+    """A release on its way through the fleet. `state`: `running`, `halted`, `done` or `withdrawn`.
+
+    `step` counts in `plan.steps`.
+    """
 
     id: int
     kind: Kind
     release: str
     plan: Plan
-    stage: int
+    step: int
     since_s: float
     state: str
     why: str
+
+    @property
+    def where(self) -> str:
+        """The step it is in, for a person."""
+        steps = self.plan.steps
+        step = steps[self.step]
+        return f"step {self.step + 1} of {len(steps)}: {step.percent:g} % of {step.cohort.replace('*', 'all')}"
 
 
 class Ledger:
@@ -102,7 +117,7 @@ class Ledger:
             tx.execute("BEGIN IMMEDIATE")
             for topic, payload in messages:
                 parts = topic.removeprefix(f"{ROOT}/").split("/")
-                with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                with contextlib.suppress(*_NONSENSE):
                     if topic.startswith(f"{ROOT}/") and len(parts) == 3:
                         self._one(tx, parts[1], parts[2], json.loads(payload))
                         taken += 1
@@ -210,16 +225,21 @@ class Ledger:
         found = [Spread(r[0], Kind(r[1]), r[2], Plan.model_validate_json(r[3]), *r[4:]) for r in rows]
         return [spread for spread in found if not states or spread.state in states]
 
-    def move(self, spread: Spread, *, state: str, stage: int, why: str) -> None:
+    def move(self, spread: Spread, *, state: str, step: int, why: str) -> None:
         """Writes down how a spread goes on."""
-        since_s = self.now_s() if stage != spread.stage else spread.since_s
+        since_s = self.now_s() if step != spread.step else spread.since_s
         self._connection.execute(
             "UPDATE spreads SET state = ?, stage = ?, since = ?, why = ? WHERE id = ?",
-            (state, stage, since_s, why, spread.id),
+            (state, step, since_s, why, spread.id),
         )
 
-    def tally(self, spread: Spread) -> Tally:
-        """What is known of the boxes that began with it, and of those that didn't."""
+    def boxes(self, since_s: float = 0.0) -> Sequence[Box]:
+        """The boxes that were heard of since then."""
+        rows = self._connection.execute("SELECT device, cohorts FROM devices WHERE seen >= ?", (since_s,))
+        return [Box(device, frozenset(cohorts.split())) for device, cohorts in rows]
+
+    def tally(self, spread: Spread, channel: Channel) -> Tally:
+        """What is known of the boxes that began with it, and of those that didn't. `channel`: as it is signed."""
         silent_since = self.now_s() - spread.plan.silence_s
         row = self._connection.execute(
             "SELECT count(*), total(result = 'committed'), total(result = 'failed'),"
@@ -240,16 +260,6 @@ class Ledger:
         ).fetchone()
         began, committed, failed, silent = (int(value) for value in row)
         others, others_silent = (int(value) for value in control)
-        return Tally(began, committed, failed, silent, others, others_silent, self._targeted(spread))
-
-    def _targeted(self, spread: Spread) -> int:
-        """Boxes that this stage reaches and that live: the same rule as on the boxes."""
-        rules = tuple(
-            Rule(cohort=stage.cohort, release=spread.release, percent=stage.percent, seed=spread.release)
-            for stage in spread.plan.stages[: spread.stage + 1]
-        )
-        channel, now = Channel(rules=rules), self._clock.now().utc
-        since_s = min(spread.since_s, self.now_s() - spread.plan.silence_s)
-        rows = self._connection.execute("SELECT device, cohorts FROM devices WHERE seen >= ?", (since_s,))
-        boxes = (Box(device, frozenset(cohorts.split())) for device, cohorts in rows)
-        return sum(choose(channel, box, now).release is not None for box in boxes)
+        since_s, now = min(spread.since_s, silent_since), self._clock.now().utc
+        reached = (choose(channel, box, now).release == spread.release for box in self.boxes(since_s))
+        return Tally(began, committed, failed, silent, others, others_silent, sum(reached))

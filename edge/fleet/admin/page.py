@@ -1,4 +1,4 @@
-"""The admin's page: reads the ledger and the repository, changes nothing. And the door for enrolment, by token.
+"""The admin's page: reads the ledger and the repository, changes nothing.
 
 Also `/metrics`, aggregated over the fleet: never a label for each box.
 """
@@ -8,14 +8,13 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from edge.clock import Clock
-from edge.errors import UpdateError
-from edge.fleet.admin.authority import Authority
 from edge.fleet.admin.ledger import Ledger
 from edge.fleet.admin.repository import VALIDITY, FleetRepository
 
@@ -27,10 +26,9 @@ _STYLE: Final = (
 )
 
 
-def create_page(repository: FleetRepository, ledger_path: Any, authority: Authority, clock: Clock) -> Flask:
+def create_page(repository: FleetRepository, ledger_path: Path, clock: Clock) -> Flask:
     """The page of one fleet."""
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = 100_000
 
     @app.get("/")
     def overview() -> str:
@@ -47,20 +45,6 @@ def create_page(repository: FleetRepository, ledger_path: Any, authority: Author
             return Response(fleet_metrics(ledger, repository, clock.now().utc), mimetype="text/plain")
         finally:
             ledger.close()
-
-    @app.post("/enrol")
-    def enrol() -> Response:
-        body = request.get_json()
-        return _certificate(lambda: authority.enrol(str(body["request"]).encode(), str(body["token"])))
-
-    @app.post("/renew")
-    def renew() -> Response:
-        body = request.get_json()
-        return _certificate(
-            lambda: authority.renew(
-                str(body["request"]).encode(), str(body["certificate"]).encode(), bytes.fromhex(str(body["signature"]))
-            )
-        )
 
     return app
 
@@ -88,16 +72,9 @@ def fleet_metrics(ledger: Ledger, repository: FleetRepository, now: datetime) ->
     return generate_latest(registry)
 
 
-def _certificate(make: Any) -> Response:
-    try:
-        return Response(make(), mimetype="application/x-pem-file")
-    except (UpdateError, KeyError, ValueError):
-        return Response("refused\n", status=403, mimetype="text/plain")  # to a stranger, no more is said
-
-
 def _page(ledger: Ledger, repository: FleetRepository, now: datetime) -> str:
     rows = ledger.devices()
-    spreads = [(s.kind, s.release, f"{s.stage + 1} of {len(s.plan.stages)}", s.state, s.why) for s in ledger.spreads()]
+    spreads = [(s.kind, s.release, s.where, s.state, s.why) for s in ledger.spreads()]
     expiries = [(role, f"{(repository.newest(role).signed.expires - now).days} days") for role in VALIDITY]
     boxes = [
         (
@@ -114,7 +91,7 @@ def _page(ledger: Ledger, repository: FleetRepository, now: datetime) -> str:
         "<!doctype html><html lang=en><meta charset=utf-8><title>calcedge fleet</title>"
         "<meta http-equiv=refresh content=10><meta name=viewport content='width=device-width'>"
         f"<style>{_STYLE}</style><h1>Fleet: {len(rows)} boxes</h1>"
-        + _table("Spreads", ("kind", "release", "stage", "state", "why"), spreads)
+        + _table("Spreads", ("kind", "release", "how far", "state", "why"), spreads)
         + _table("Releases", ("kind", "release", "phase", "boxes"), ledger.releases())
         + _table("Failures", ("kind", "release", "reason", "boxes"), ledger.failures())
         + _table("Signatures", ("role", "expires in"), expiries)

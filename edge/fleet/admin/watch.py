@@ -1,4 +1,4 @@
-"""The admin's service on one machine: takes in messages, judges spreads, renews signatures, serves the page."""
+"""The admin's service on one machine: takes in messages, judges spreads, renews signatures, serves page and door."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from edge.errors import CalcedgeError
 from edge.fleet.admin.authority import Authority
 from edge.fleet.admin.collect import Source, source
 from edge.fleet.admin.conductor import Conductor
+from edge.fleet.admin.door import Door
 from edge.fleet.admin.ledger import Ledger
 from edge.fleet.admin.page import create_page
 from edge.fleet.admin.repository import FleetRepository
@@ -23,6 +24,9 @@ from edge.fleet.fetcher import Tls
 _TAKE_S: Final = 0.5
 _RENEW_BEFORE: Final = timedelta(days=13)
 """Timestamps live 14 days: each night a new one, and a week's vacation of this machine does no harm."""
+
+Place = tuple[str, int]
+"""Host and port."""
 
 log = structlog.get_logger()
 
@@ -43,17 +47,19 @@ class Watch:
         """Takes in and judges once. What was judged, in words."""
         self._take()
         for spread, judgement in self._conductor.step():
-            yield f"{spread.kind} {spread.release}, stage {spread.stage + 1}: {judgement.verdict}; {judgement.why}"
+            yield f"{spread.kind} {spread.release}, {spread.where}: {judgement.verdict}; {judgement.why}"
         if self._source:
             self._source.close()
 
-    def run(self, stop: threading.Event, host: str, port: int, every_s: float) -> None:
-        """Until told to stop."""
+    def run(self, stop: threading.Event, page: Place, door: Place | None, every_s: float) -> None:
+        """Until told to stop. `page` and `door`: host and port of the page, and of the door for enrolment."""
         folder = self._repository.folder
-        app = create_page(self._repository, folder / "fleet.sqlite", Authority(folder / "ca", self._clock), self._clock)
-        server = create_server(app, host=host, port=port, threads=4)
-        serving = threading.Thread(target=server.run, name="page", daemon=True)
-        serving.start()
+        app = create_page(self._repository, folder / "fleet.sqlite", self._clock)
+        server = create_server(app, host=page[0], port=page[1], threads=4)
+        threading.Thread(target=server.run, name="page", daemon=True).start()
+        doors = [Door(Authority(folder / "ca", self._clock), *door)] if door else []
+        for opened in doors:
+            threading.Thread(target=opened.serve_forever, name="door", daemon=True).start()
         due_s = 0.0
         try:
             while not stop.wait(_TAKE_S):
@@ -64,6 +70,9 @@ class Watch:
                     self._judge()
         finally:
             server.close()
+            for opened in doors:
+                opened.shutdown()
+                opened.server_close()
             if self._source:
                 self._source.close()
 
