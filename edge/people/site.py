@@ -33,6 +33,16 @@ class Site(BaseModel):
     mail_from: Annotated[str, Field(max_length=200, pattern=r"^[^\s<>]*$")] = ""
     mail_to: Annotated[str, Field(max_length=200, pattern=r"^[^\s<>]*$")] = ""
 
+    @property
+    def mails(self) -> bool:
+        """Whether notices go by mail."""
+        return bool(self.mail_server and self.mail_to)
+
+    @property
+    def notifies(self) -> bool:
+        """Whether notices go anywhere."""
+        return bool(self.webhook) or self.mails
+
 
 def read(store: Store) -> Site:
     """The settings as they are."""

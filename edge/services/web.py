@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from edge.people.register import Register
 from edge.people.setup import make_code
+from edge.services.errands import Asker
 from edge.services.manager import inherited_listener
 from edge.services.process import Context
-from edge.services.selftest import examine
 from edge.web.app import create_app
 from edge.web.server import serve, serve_socket
 
@@ -20,6 +20,7 @@ def body(context: Context) -> None:
     register = Register(context.store)
     if not register.is_set_up:
         make_code(context.config)
+    examine = Asker(context.run, context.store.clock, context.stop)
     app = create_app(context.store, context.config, context.run, register=register, examine=examine)
     listener = inherited_listener()
     if listener is not None:

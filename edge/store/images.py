@@ -184,7 +184,7 @@ def latest(connection: sqlite3.Connection, limit: int = 20, before_id: int | Non
 
 def count_by_state(connection: sqlite3.Connection) -> dict[State, int]:
     """How many images are in each state."""
-    rows = connection.execute("SELECT state, count(*) AS n FROM images GROUP BY state")
+    rows = connection.execute("SELECT state, n FROM image_counts")
     counts = {State(row["state"]): int(row["n"]) for row in rows}
     return {state: counts.get(state, 0) for state in State}
 

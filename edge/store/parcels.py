@@ -124,7 +124,7 @@ def troubled(connection: sqlite3.Connection, limit: int = 50) -> list[Parcel]:
 def count_by_state(connection: sqlite3.Connection) -> dict[str, dict[ParcelState, int]]:
     """How many parcels each destination has in each state."""
     counts: dict[str, dict[ParcelState, int]] = {}
-    for row in connection.execute("SELECT destination, state, count(*) AS n FROM parcels GROUP BY destination, state"):
+    for row in connection.execute("SELECT destination, state, n FROM parcel_counts WHERE n > 0"):
         counts.setdefault(row["destination"], dict.fromkeys(ParcelState, 0))[ParcelState(row["state"])] = row["n"]
     return counts
 

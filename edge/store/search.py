@@ -2,24 +2,31 @@
 
 A word is found by its beginning, accents and letter case aside: `muller 47` finds `Müller^Eva`, identifier `4711`.
 A scanned barcode is nothing but such a word.
+
+What always holds: a query that names a day or asks for what is on its way reads the images of that day or in those
+states, and no others; one that names words or an outcome goes through an index from the newest on until the page is
+full.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from edge.store.images import State, from_row
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
     from edge.store.images import Image
 
 Kind = Literal["findings", "no_findings", "not_analysed", "pending"]
 
-_WORD = re.compile(r"\w+")
+_WORD: Final = re.compile(r"\w+")
+_MOST: Final = 2**62
+"""Above every image's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +51,43 @@ class Found:
 
 def find(connection: sqlite3.Connection, query: Query) -> list[Found]:
     """The images that fit, newest first."""
-    conditions, values = ["images.id < ?"], [query.before_id if query.before_id is not None else 2**62]
-    source = "images"
     match = phrase(query.words)
-    if match:
-        source = "image_words JOIN images ON images.id = image_words.rowid"
-        conditions += ["image_words MATCH ?", "image_words.rowid < ?"]
-        values += [match, values[0]]  # type: ignore[list-item]
-    elif query.words.strip():
+    if query.words.strip() and not match:
         return []
-    order = "image_words.rowid" if match else "images.id"
-    for condition, value in _filters(query):
-        conditions.append(condition)
-        values += value
+    conditions: list[tuple[str, tuple[str | int, ...]]] = list(_filters(query))
+    first, last = _reach(connection, query)
+    if match:
+        source = "image_words CROSS JOIN images ON images.id = image_words.rowid"
+        order = "image_words.rowid"
+        conditions.append(("image_words MATCH ?", (match,)))
+    else:
+        source, order = "images", "images.id"
+    conditions.append((f"{order} BETWEEN ? AND ?", (first, last)))
     statement = (
-        f"SELECT images.* FROM {source} WHERE {' AND '.join(conditions)} "  # noqa: S608 - made of constants only
+        f"SELECT images.* FROM {source} WHERE {' AND '.join(text for text, _ in conditions)} "  # noqa: S608 - made of constants only
         f"ORDER BY {order} DESC LIMIT ?"
     )
+    values = [value for _, own in conditions for value in own]
     return [_found(row) for row in connection.execute(statement, (*values, query.limit))]
+
+
+def _reach(connection: sqlite3.Connection, query: Query) -> tuple[int, int]:
+    """The first and the last image that can fit: what a day or the way of an image narrows, an index tells at once."""
+    first, last = 0, (query.before_id if query.before_id is not None else _MOST) - 1
+    ranges = []
+    if query.since or query.until:
+        ranges.append(
+            connection.execute(
+                "SELECT min(id), max(id) FROM images WHERE received_utc >= ? AND received_utc < ?",
+                (query.since, query.until or "9"),
+            )
+        )
+    if query.outcome == "pending":
+        ranges.append(connection.execute("SELECT min(id), max(id) FROM images WHERE state IN ('received', 'admitted')"))
+    for found in ranges:
+        low, high = found.fetchone()
+        first, last = max(first, _MOST if low is None else low), min(last, high or 0)
+    return first, last
 
 
 def _found(row: sqlite3.Row) -> Found:
@@ -83,14 +109,14 @@ def of_patient(connection: sqlite3.Connection, patient_id: str, before_id: int, 
     return [from_row(row) for row in rows]
 
 
-def _filters(query: Query) -> list[tuple[str, list[Any]]]:
-    found: list[tuple[str, list[Any]]] = []
+def _filters(query: Query) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """Conditions and their values. A plus keeps the planner from an index that is worse than the one it should take."""
     if query.outcome == "pending":
-        found.append(("images.state IN ('received', 'admitted')", []))
+        yield "images.state IN ('received', 'admitted')", ()
     elif query.outcome:
-        found.append(("images.outcome = ? AND images.state IN ('analysed', 'reported')", [query.outcome]))
+        plus = "+" * bool(query.since or query.until)
+        yield f"{plus}images.outcome = ? AND +images.state IN ('analysed', 'reported')", (query.outcome,)
     if query.since:
-        found.append(("images.received_utc >= ?", [query.since]))
+        yield "+images.received_utc >= ?", (query.since,)
     if query.until:
-        found.append(("images.received_utc < ?", [query.until]))
-    return found
+        yield "+images.received_utc < ?", (query.until,)

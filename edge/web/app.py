@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from flask import Flask, g, render_template
+from flask import Flask, Response, g, render_template
+from flask.globals import request_ctx
 
 import edge
 from edge.errors import StoreError
@@ -32,7 +33,6 @@ from edge.web.darkroom import Darkroom
 from edge.web.desk import Desk
 from edge.web.guard import Guard
 from edge.web.live import Live
-from edge.web.notices import Notices
 from edge.web.pictures import Pictures
 from edge.web.upkeep import Examine, nothing
 
@@ -94,7 +94,6 @@ def create_app(
     desk = Desk(store, config, run, live, Pictures(store.objects), darkroom, edge.__version__, release_version)
     app.extensions["live"] = live
     app.extensions["darkroom"] = darkroom
-    app.extensions["notices"] = Notices(store, config.device.serial)
     app.extensions["register"] = register
     app.register_blueprint(guard.blueprint())
     app.register_blueprint(gate.blueprint())
@@ -137,11 +136,13 @@ def create_app(
     @app.errorhandler(404)
     @app.errorhandler(405)
     @app.errorhandler(500)
-    def message(error: HTTPException) -> tuple[str, int]:
+    def message(error: HTTPException) -> Response:
         code = error.code or 500
         name = _WORDS_OF.get(code, "PAGE_NOT_FOUND")
         text, do = getattr(words, name), getattr(words, f"{name}_DO")
-        return render_template("message.html", around=None, text=text, do=do), code
+        if request_ctx.url_adapter is None:  # a Host that makes no address: no page can be drawn for it
+            return Response(f"{text}\n{do}\n", code, mimetype="text/plain")
+        return Response(render_template("message.html", around=None, text=text, do=do), code)
 
     @app.errorhandler(StoreError)
     def store_failed(error: StoreError) -> tuple[str, int]:

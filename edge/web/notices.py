@@ -1,24 +1,29 @@
 """Notices to people who are not at the screen: by webhook or mail, when something should be looked at. No patient data.
 
-A thread follows the audit trail. What it sends names the image's number and the outcome; who wants to know more signs
-in. A notice that can't be sent is tried again for a while, then given up and told in the audit trail: results never
-depend on it.
+A thread of the process that has the network follows the audit trail. What it sends names the image's number and the
+outcome; who wants to know more signs in. A notice that can't be sent is tried again for a while, then given up and
+told in the audit trail: results never depend on it.
+
+Which notice was dealt with last is kept in the store: a process that dies and comes back goes on from there, so that
+none is lost; one that it was just sending is sent twice. What is older than an hour helps nobody and is left out.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import smtplib
 import threading
-import urllib.error
 import urllib.request
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from edge.errors import StoreError
 from edge.people import site
-from edge.store import events
+from edge.store import events, settings
 from edge.web import words
 
 if TYPE_CHECKING:
@@ -31,9 +36,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 LOOK_S: Final = 1.0
+OLDEST: Final = timedelta(hours=1)
 TRIES: Final = 4
 FIRST_PAUSE_S: Final = 2.0
 TIMEOUT_S: Final = 10.0
+_SEEN: Final = "notices_seen"
+"""The setting that holds the number of the last event dealt with."""
 _LOUD: Final = frozenset({"findings", "not_analysed"})
 
 
@@ -46,50 +54,71 @@ class Notices:
         self._look_s = look_s
         self._pause_s = pause_s
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._seen = self._begins_after()
 
-    def start(self) -> None:
-        """Begins with what happens from now on."""
+    def run(self, stop: threading.Event) -> None:
+        """Works until `stop` is set; a notice that is being tried then is tried again at the next start."""
+        self._stop = stop
+        while not stop.wait(self._look_s):
+            try:
+                while self._follow() and not stop.is_set():
+                    pass
+            except StoreError as error:  # images and their delivery go on without notices
+                log.error("notices-stand", code=error.reason.code)
+
+    def _follow(self) -> bool:
+        """Deals with the next events. False when there was none, or one must be tried again after a restart."""
+        wanted = site.read(self._store)
         with self._store.read() as connection:
-            seen = events.last_id(connection)
-        self._thread = threading.Thread(target=self._follow, args=(seen,), name="notices")
-        self._thread.start()
+            fresh = events.after(connection, self._seen)
+        for event in fresh:
+            body = notice(event, self._device)
+            if body and wanted.notifies and not self._is_old(event):
+                if not self._send(body, wanted):
+                    return False
+                self._keep(event.id)
+            self._seen = event.id
+        return bool(fresh)
 
-    def close(self) -> None:
-        """Ends; a notice that is being tried is given up."""
-        self._stop.set()
-        if self._thread:
-            self._thread.join()
+    def _begins_after(self) -> int:
+        """The last event dealt with. A store that never sent begins with what happens from now on, and remembers."""
+        with self._store.read() as connection:
+            kept = settings.everything(connection).get(_SEEN)
+            newest = events.last_id(connection)
+        if isinstance(kept, int):
+            return kept
+        self._keep(newest)
+        return newest
 
-    def _follow(self, seen: int) -> None:
-        while not self._stop.wait(self._look_s):
-            wanted = site.read(self._store)
-            with self._store.read() as connection:
-                fresh = events.after(connection, seen)
-            for event in fresh:
-                seen = event.id
-                body = notice(event, self._device)
-                if body:
-                    self._send(body, wanted)
+    def _keep(self, event_id: int) -> None:
+        with self._store.transaction() as tx:
+            settings.put(tx, _SEEN, event_id, self._store.clock.now())
 
-    def _send(self, body: dict[str, Any], wanted: Site) -> None:
+    def _is_old(self, event: Event) -> bool:
+        return self._store.clock.now().utc - datetime.fromisoformat(event.utc) > OLDEST
+
+    def _send(self, body: dict[str, Any], wanted: Site) -> bool:
+        """Sends each way that is wanted. False when it was stopped before every way had succeeded or failed."""
+        ways: dict[str, Callable[[], None]] = {}
         if wanted.webhook:
-            self._try("webhook", lambda: _post(wanted.webhook, body))
-        if wanted.mail_server and wanted.mail_to:
-            self._try("mail", lambda: _mail(wanted, body))
+            ways["webhook"] = lambda: _post(wanted.webhook, body)
+        if wanted.mails:
+            ways["mail"] = lambda: _mail(wanted, body)
+        return all(self._try(way, send) for way, send in ways.items())
 
-    def _try(self, way: str, send: Callable[[], None]) -> None:
+    def _try(self, way: str, send: Callable[[], None]) -> bool:
         for number in range(TRIES):
             try:
                 send()
-            except (OSError, ValueError, smtplib.SMTPException) as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 log.warning("notice-not-sent", way=way, error=type(error).__name__, tries=number + 1)
                 if self._stop.wait(self._pause_s * 2**number):
-                    return
+                    return False
             else:
-                return
+                return True
         with self._store.transaction() as tx:
-            events.append(tx, self._store.clock.now(), "web", "notice-failed", f"notice:{way}")
+            events.append(tx, self._store.clock.now(), "dicom", "notice-failed", f"notice:{way}")
+        return True
 
 
 def notice(event: Event, device: str) -> dict[str, Any] | None:

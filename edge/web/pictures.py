@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -17,10 +18,14 @@ _KEPT: Final = 12
 
 
 class Pictures:
-    """Pictures by the name of their object. Names are hashes of content, so what is kept never ages."""
+    """Pictures by the name of their object. Names are hashes of content, so what is kept never ages.
+
+    One is scaled at a time: when twenty screens ask for a new picture at once, it is made once.
+    """
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
+        self._lock = threading.Lock()
         self._scaled = lru_cache(maxsize=_KEPT)(self._scale)
 
     def png(self, name: str, width: int | None) -> bytes:
@@ -30,7 +35,10 @@ class Pictures:
             StoreError: `object-missing` or `object-corrupt`.
         """
         step = next((fixed for fixed in WIDTHS if width is not None and fixed >= width), None)
-        return self._objects.read(name) if step is None else self._scaled(name, step)
+        if step is None:
+            return self._objects.read(name)
+        with self._lock:
+            return self._scaled(name, step)
 
     def _scale(self, name: str, width: int) -> bytes:
         content = self._objects.read(name)

@@ -48,8 +48,6 @@ def serve_socket(
     live.start()
     darkroom = app.extensions["darkroom"]
     darkroom.warm_up()
-    notices = app.extensions["notices"]
-    notices.start()
     log.info("web-listening", host=server.effective_host, port=int(server.effective_port))
     try:
         while not stop.is_set():
@@ -57,7 +55,6 @@ def serve_socket(
             beat()
     finally:
         live.close()
-        notices.close()
         darkroom.close()
         server.task_dispatcher.shutdown()
         wasyncore.close_all(sockets)

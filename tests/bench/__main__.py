@@ -10,7 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import detector, intake, latency, link, link_drops, link_load, matching, network, screen, timemap
+from tests.bench import (
+    crowd,
+    detector,
+    intake,
+    latency,
+    link,
+    link_drops,
+    link_load,
+    matching,
+    network,
+    screen,
+    timemap,
+)
 from tests.bench.figure import Figure
 
 BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
@@ -31,15 +43,18 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "screen-page": screen.page,
     "screen-list": screen.images_list,
     "screen-outcomes": screen.outcomes,
-    "screen-many": screen.screens,
+    "screen-many": crowd.many,
 }
+LONG: dict[str, Callable[[Path], Iterator[Figure]]] = {"screen-hour": crowd.hour}
+"""Only when named."""
 
 
 def main(names: list[str]) -> int:
     figures: list[Figure] = []
     for name in names or list(BENCHES):
+        bench = BENCHES.get(name) or LONG[name]
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
-            for figure in BENCHES[name](Path(folder)):
+            for figure in bench(Path(folder)):
                 figures.append(figure)
                 print(_row(figure), flush=True)
     out = Path("var/bench")

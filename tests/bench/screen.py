@@ -1,4 +1,4 @@
-"""The technician's screen: first content, the viewer, the list and search over 100,000 images, outcomes, 20 screens."""
+"""The technician's screen: first content, the viewer, the list and search over 100,000 images, outcomes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
@@ -18,16 +20,14 @@ from edge.store.objects import Digest
 from edge.store.search import Query
 from edge.web.access import COOKIE
 from edge.web.server import serve
-from tests.bench.figure import Figure, at_least, at_most, plain
+from tests.bench.figure import Figure, at_most, plain
 from tests.web.appliance import Appliance, Site, findings, lesion
 from tests.web.browser import Browser, chromium
-from tests.web.sse import connect
 
 _IMAGES = 100_000
+_DAYS = 730
 _LOADS = 15
 _OUTCOMES = 40
-_SCREENS = 20
-_LIVE_S = 120.0
 
 
 def page(folder: Path) -> Iterator[Figure]:
@@ -109,62 +109,6 @@ def outcomes(folder: Path) -> Iterator[Figure]:
     yield at_most("outcome on screen after it is durable, p95", _p95(took) * 1000, "ms", 300, how)
 
 
-def screens(folder: Path, live_s: float = _LIVE_S) -> Iterator[Figure]:
-    """20 screens follow while images come; each must have seen the newest version; memory and threads stay flat."""
-    appliance = _made(folder)
-    try:
-        with _served(appliance) as site, ExitStack() as stack:
-            seen: dict[int, str] = {}
-            stop = threading.Event()
-
-            def follow(number: int) -> None:
-                mine = Site(site.url, site.port, site.app, appliance.session())
-                while not stop.is_set():
-                    with connect(mine, seen.get(number, ""), cookie=f"calcedge_visitor={number:032d}") as (
-                        status,
-                        events,
-                    ):
-                        assert status == 200
-                        for event in events.events():
-                            seen[number] = event.data
-                            if stop.is_set():
-                                return
-
-            threads = [threading.Thread(target=follow, args=(number,)) for number in range(_SCREENS)]
-            for thread in threads:
-                thread.start()
-            process = psutil.Process()
-            end_s = time.monotonic() + live_s
-            number, before = 0, 0.0
-            client = appliance.client()
-            while time.monotonic() < end_s:
-                number += 1
-                appliance.whole(findings(lesion()) if number % 2 else findings(), b"%d" % number)
-                assert client.get("/").status_code == 200
-                if number == 10:
-                    before = process.memory_full_info().uss / 1e6
-                    threads_before = process.num_threads()
-            newest = site.app.extensions["live"].version
-            deadline_s = time.monotonic() + 10
-            while time.monotonic() < deadline_s and set(seen.values()) != {newest}:
-                time.sleep(0.05)
-            caught_up = sum(version == newest for version in seen.values())
-            after = process.memory_full_info().uss / 1e6
-            threads_after = process.num_threads()
-            stop.set()
-            appliance.receive(b"wakes every stream")
-            for thread in threads:
-                thread.join(20)
-            assert not any(thread.is_alive() for thread in threads)
-            stack.close()
-    finally:
-        appliance.close()
-    how = f"{_SCREENS} streams for {live_s:.0f} s, {number} images, {_steal()}"
-    yield at_least("screens at the newest version", caught_up, "screens", _SCREENS, how)
-    yield at_most("memory after / after 10 images", after / before, "x", 1.25, how)
-    yield at_most("threads after / after 10 images", threads_after / threads_before, "x", 1.0, how)
-
-
 def _made(folder: Path) -> Appliance:
     made = Appliance(folder)
     made.speak()
@@ -172,17 +116,19 @@ def _made(folder: Path) -> Appliance:
 
 
 def _fill(appliance: Appliance) -> None:
-    """Rows as the flow would leave them, made by the thousand."""
+    """Rows as the flow would leave them over two years, made by the thousand."""
     names = ("Meyer", "Müller", "García", "Nguyễn", "حسن", "Okafor", "Smith", "Dubois", "Rossi", "Kowalski")
     model = appliance.whole(findings(lesion()))
     with appliance.store.read() as connection:
         header = connection.execute("SELECT header FROM images WHERE id = ?", (model.id,)).fetchone()[0]
         analysis = connection.execute("SELECT analysis FROM analyses LIMIT 1").fetchone()[0]
     outcomes_ = ("findings", "no_findings", "not_analysed")
-    stamp = appliance.clock.now()
+    now = appliance.clock.now()
+    first = now.utc - timedelta(days=_DAYS)
     for start in range(0, _IMAGES, 10_000):
         with appliance.store.transaction() as tx:
             for number in range(start, start + 10_000):
+                stamp = replace(now, utc=first + number * timedelta(days=_DAYS) / _IMAGES)
                 body = json.loads(header)
                 body["identity"]["patient_name"] = f"{names[number % 10]}^Anna{number % 997}"
                 body["identity"]["patient_id"] = f"PAT-{number}"
@@ -194,15 +140,15 @@ def _fill(appliance: Appliance) -> None:
                 )
                 tx.execute(
                     "INSERT INTO analyses (image_id, outcome, analysis, made_utc, made_trusted, made_boot, made_ns) "
-                    "VALUES (?, ?, ?, 'x', 1, 'x', 1)",
-                    (image_id, outcomes_[number % 3], analysis),
+                    "VALUES (?, ?, ?, ?, 1, 'x', 1)",
+                    (image_id, outcomes_[number % 3], analysis, stamp.iso),
                 )
                 for kind in ("original", "structured-report", "overlay"):
                     tx.execute(
                         "INSERT INTO parcels (image_id, destination, kind, object, sop_class_uid, sop_instance_uid, "
                         "state, due_boot, due_ns, changed_utc) "
-                        "VALUES (?, 'archive', ?, ?, '1', '1', 'confirmed', 'x', 1, 'x')",
-                        (image_id, kind, f"{kind}{number}"),
+                        "VALUES (?, 'archive', ?, ?, '1', '1', 'confirmed', 'x', 1, ?)",
+                        (image_id, kind, f"{kind}{number}", stamp.iso),
                     )
 
 

@@ -1,16 +1,14 @@
-"""The admin's pages: settings, archives, connections, audit, bundle; notices; exports; the worklist."""
+"""The admin's pages: settings, archives, connections, audit, bundle; exports; the worklist."""
 
 from __future__ import annotations
 
 import csv
-import http.server
 import io
 import json
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -18,11 +16,9 @@ from flask.testing import FlaskClient
 from edge import siteparts
 from edge.config import load
 from edge.people import site
-from edge.store import events, orders, parcels
-from edge.store.parcels import ParcelState
+from edge.store import events, orders
 from edge.web import words
 from edge.web.app import create_app
-from edge.web.notices import Notices
 from tests.web.appliance import Appliance, findings, lesion, not_analysed
 from tests.web.test_web_axe import order
 from tests.web.test_web_guard import SAME, token
@@ -149,79 +145,6 @@ def test_exports_are_what_was_asked_for_and_on_record(appliance: Appliance, clie
     with appliance.store.read() as connection:
         assert events.latest(connection, 1)[0].subject == "image:1"
     assert client.get("/images/99/export.zip").status_code == 404
-
-
-class Hook(http.server.BaseHTTPRequestHandler):
-    """A webhook's other end: refuses the first, takes the rest."""
-
-    heard: ClassVar[list[dict[str, Any]]] = []
-    arrived: ClassVar[threading.Condition] = threading.Condition()
-    refusals: ClassVar[int] = 1
-
-    def do_POST(self) -> None:
-        """Takes one notice."""
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        refused = Hook.refusals > 0
-        self.send_response(503 if refused else 204)
-        self.end_headers()
-        with Hook.arrived:
-            Hook.refusals -= refused
-            if not refused:
-                Hook.heard.append(body)
-            Hook.arrived.notify_all()
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
-
-@pytest.fixture
-def hook() -> Iterator[str]:
-    Hook.heard.clear()
-    Hook.refusals = 1
-    server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/notice"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.mark.requirement("notices hold no patient data")
-def test_a_webhook_hears_of_what_should_be_looked_at(appliance: Appliance, hook: str) -> None:
-    site.change(appliance.store, {"webhook": hook}, "Admin")
-    notices = Notices(appliance.store, "BOX-1", look_s=0.05, pause_s=0.05)
-    notices.start()
-    appliance.whole(findings(), b"clear")
-    image = appliance.whole(findings(lesion()), b"one")
-    appliance.whole(not_analysed(), b"two")
-    with appliance.store.transaction() as tx:
-        parcel = parcels.of_image(tx, image.id)[0]
-        parcels.settle(tx, parcel.id, ParcelState.HELD, appliance.clock.now(), reason="destination-rejected")
-        events.append(tx, appliance.clock.now(), "dicom", "parcel-held", f"parcel:{parcel.id}")
-    with Hook.arrived:
-        assert Hook.arrived.wait_for(lambda: len(Hook.heard) >= 3, timeout=20)
-    notices.close()
-    assert [notice["kind"] for notice in Hook.heard] == ["findings", "not_analysed", "held"]
-    assert {notice["device"] for notice in Hook.heard} == {"BOX-1"}
-    assert not any(word in str(Hook.heard) for word in PATIENT)
-
-
-def test_a_notice_that_never_arrives_is_told_in_the_audit_trail(appliance: Appliance, unused_port: int) -> None:
-    site.change(appliance.store, {"webhook": f"http://127.0.0.1:{unused_port}/"}, "Admin")
-    notices = Notices(appliance.store, "BOX-1", look_s=0.02, pause_s=0.01)
-    notices.start()
-    watch = appliance.store.database.watch()
-    appliance.whole(findings(lesion()))
-    end_s = appliance.clock.monotonic_s() + 20
-    told: list[str] = []
-    while "notice-failed" not in told and appliance.clock.monotonic_s() < end_s:
-        watch.changed()
-        with appliance.store.read() as connection:
-            told = [event.what for event in events.latest(connection, 5)]
-    watch.close()
-    notices.close()
-    assert "notice-failed" in told
 
 
 @pytest.fixture
