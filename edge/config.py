@@ -251,6 +251,9 @@ class Config(_Part):
     """The whole configuration."""
 
     data: Path = Field(default_factory=_default_data)
+    run: Path | None = None
+    """Where processes publish what they do, each second; `run` beside the store by default. A folder in memory spares
+    the disk."""
     device: Device = Device()
     serial: Serial = Serial()
     bridge: Bridge = Bridge()
@@ -290,7 +293,7 @@ class Config(_Part):
     @property
     def run_folder(self) -> Path:
         """Where processes publish what they do; lost at a reboot, or old after it."""
-        return self.data / "run"
+        return self.run or self.data / "run"
 
 
 def load(path: Path | None, data: Path | None = None) -> Config:
@@ -314,5 +317,5 @@ def load(path: Path | None, data: Path | None = None) -> Config:
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{path}: {places}") from error
-    except (OSError, ValueError) as error:  # not TOML, not JSON, not text
+    except (OSError, ValueError, RecursionError) as error:  # not TOML, not JSON, not text, or brackets without end
         raise ConfigError(f"{path}: {error}") from error

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import py_compile
 import shutil
+import struct
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -35,6 +38,13 @@ RESERVE_BYTES: Final = 64_000_000
 """Kept free whatever an update needs."""
 _UNPACKED: Final = 4
 """A wheel takes up to so many times its size when it is unpacked and compiled; checked again while unpacking."""
+_LONGEST_NAME: Final = 200
+"""Of a file in a wheel: file systems end at 255 bytes."""
+_ZIP_ERRORS: Final = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError, OverflowError, RuntimeError,
+    ValueError, struct.error,
+)  # fmt: skip
+"""What zipfile raises on bytes that are not what they claim to be."""
 
 
 class Depot:
@@ -235,10 +245,10 @@ def wheel_files(wheel: bytes, most_bytes: int) -> list[tuple[str, bytes]]:
                 raise UpdateError("update-damaged", "a wheel that is too large inside")
             for entry in entries:
                 path = PurePosixPath(entry.filename)
-                if path.is_absolute() or ".." in path.parts:
+                if path.is_absolute() or ".." in path.parts or "\0" in entry.filename or len(path.name) > _LONGEST_NAME:
                     raise UpdateError("update-damaged", "a wheel with a path that leads out of it")
             return [(entry.filename, archive.read(entry)) for entry in entries]
-    except (zipfile.BadZipFile, EOFError) as error:
+    except _ZIP_ERRORS as error:
         raise UpdateError("update-damaged", "not a wheel") from error
 
 

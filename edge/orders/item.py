@@ -54,7 +54,7 @@ def read_item(item: Dataset, settings: Worklist) -> OrderFacts | None:
     try:
         with reading():
             return _facts(item, settings)
-    except PARSER_ERRORS:
+    except (*PARSER_ERRORS, OSError):  # OSError: pydicom's own, for a sequence that breaks off
         return None
 
 

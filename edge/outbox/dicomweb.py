@@ -118,7 +118,8 @@ def judge_stored(status: int, body: bytes, sop_instance_uid: str) -> DeliveryErr
 
 def _failure(item: dict[str, object]) -> DeliveryError | None:
     values = _values(item, _REASON)
-    reason = int(str(values[0])) if values else 0x0110
+    said = str(values[0]) if values else ""
+    reason = int(said) if said.isascii() and said.isdigit() and len(said) < 6 else 0x0110
     return None if reason == _DUPLICATE else policy.judge_store(reason)
 
 
@@ -126,7 +127,7 @@ def _items(body: bytes) -> list[dict[str, object]]:
     """The data sets of a DICOM JSON answer (PS3.18 annex F); none when it is something else."""
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [item for item in (told if isinstance(told, list) else [told]) if isinstance(item, dict)]
 

@@ -70,7 +70,7 @@ class FhirServer:
             return judge_http(status)
         try:
             told = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None  # longer than we read, or nothing to read: it is there, and can't be compared
         return isinstance(told, dict) and told.get("id") == consignment.sop_instance_uid
 

@@ -96,7 +96,7 @@ def restore(source: IO[bytes], root: Path) -> int:
             for part in ("objects", _SITE, DATABASE):  # the database last: without it there is no store
                 if (target / part).exists():
                     (target / part).replace(root / part)
-    except (tarfile.TarError, sqlite3.DatabaseError, OSError) as error:
+    except (tarfile.TarError, sqlite3.Error, OSError, ValueError, OverflowError) as error:  # a damaged tar or database
         raise StoreError("store-unusable", type(error).__name__) from error
     return count
 
