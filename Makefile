@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TRAIN := .venv-train
-PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools chromium mosquitto
+PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools chromium mosquitto softhsm2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -149,13 +149,19 @@ class FleetOfOne:
     def publish(
         self, release: str, files: dict[str, bytes] | None = None, kind: Kind = Kind.APPLICATION, **changes: object
     ) -> Manifest:
+        made = self.publish_unsigned(release, files, kind, **changes)
+        for signer in self.admin.keys.signers("releases"):
+            self.admin.sign("releases", signer)
+        return made
+
+    def publish_unsigned(
+        self, release: str, files: dict[str, bytes] | None = None, kind: Kind = Kind.APPLICATION, **changes: object
+    ) -> Manifest:
         files = files if files is not None else self.files()
         for content in files.values():
             self.admin.add_blob(content)
         made = manifest(kind, release, files).model_copy(update=changes)
         self.admin.propose("releases", f"releases/{kind}/{release}.json", dump(made))
-        for signer in self.admin.keys.signers("releases"):
-            self.admin.sign("releases", signer)
         return made
 
     def roll_out(self, release: str, kind: Kind = Kind.APPLICATION, **changes: object) -> None:

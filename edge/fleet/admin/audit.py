@@ -28,6 +28,8 @@ def faults(repository: FleetRepository, fleet: str, clock: Clock) -> Iterator[st
         left = repository.newest(role).signed.expires - now.utc
         if left < SOON:
             yield f"{role} expires in {left.days} days: calcedge fleet renew"
+    for role in repository.disagreements():
+        yield f"{role}: its keys are not those in keys.json; the change of a key was cut short"
     root = (repository.root / "metadata" / "1.root.json").read_bytes()
     fetcher = Fetcher(clock)
     try:

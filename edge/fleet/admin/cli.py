@@ -232,11 +232,12 @@ def renew(context: click.Context, role: str) -> None:
 
 @fleet.command()
 @click.argument("key")
+@click.option("--token", help="Take the key on this PKCS#11 token: hsm:ID?label=TOKEN")
 @click.pass_context
-def rotate(context: click.Context, key: str) -> None:
-    """Put a fresh key in the place of KEY, lost or stolen. Needs two root keys here."""
+def rotate(context: click.Context, key: str, token: str | None) -> None:
+    """Put a fresh key in the place of KEY, lost or stolen, or one on a token. Needs two root keys here."""
     with _desk(context) as desk:
-        missing = desk.repository.rotate(key)
+        missing = desk.repository.rotate(key, token)
         click.echo(f"{missing} more signatures needed: calcedge fleet sign" if missing else f"{key} is a new key now")
 
 

@@ -1,6 +1,7 @@
 """Who signs what. Public keys and where the private ones are; never the private ones themselves.
 
-A key is a file (`file2:PATH`) or on a PKCS#11 token (`hsm:...`): whatever `securesystemslib` can open by its address.
+A key is a file (`file2:PATH`) or on a PKCS#11 token (`hsm:ID?label=TOKEN`): whatever `securesystemslib` can open by its
+address. For tokens the environment names the token's library, `PYKCS11LIB`, and may give its PIN, `CALCEDGE_PIN`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qsl, urlsplit
 
 from securesystemslib.exceptions import Error, KeyMismatchError, UnsupportedLibraryError
-from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
+from securesystemslib.signer import CryptoSigner, HSMSigner, Key, Signer, SSlibKey
 
 from edge.errors import UpdateError
 
@@ -28,6 +30,7 @@ OWNERS: Final[Mapping[str, tuple[int, int]]] = {
 }
 """Threshold and number of keys that `fleet init` makes. The root's keys sign `targets` too."""
 _FILE: Final = "file2:"
+_TOKEN: Final = "hsm:"  # noqa: S105 - a scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,17 @@ class Keyring:
                     return role, key
         raise UpdateError("fleet-keys", f"no key is called {name}")
 
-    def replaced(self, name: str) -> Keyring:
-        """The ring with a fresh key in the place of one. Not saved."""
+    def replaced(self, name: str, token: str | None = None) -> Keyring:
+        """The ring with another key in the place of one: a fresh file's, or the one on a token. Not saved.
+
+        Raises:
+            UpdateError: `fleet-keys` when there is no such key on the token.
+        """
         role, old = self.find(name)
-        path = self.folder / "keys" / f"{name}-{secrets.token_hex(3)}.pem"
-        new = _make(path, name)
+        if token is None:
+            new = _make(self.folder / "keys" / f"{name}-{secrets.token_hex(3)}.pem", name)
+        else:
+            new = NamedKey(name, _on_token(token), token)
         keys = tuple(new if key == old else key for key in self.roles[role])
         return Keyring(self.folder, self.thresholds, {**self.roles, role: keys})
 
@@ -141,6 +150,8 @@ class Keyring:
         address = key.address
         if address.startswith(_FILE) and not Path(address.removeprefix(_FILE)).is_absolute():
             address = _FILE + str((self.folder / address.removeprefix(_FILE)).resolve())
+        if address.startswith(_TOKEN) and _on_token(address).keyid != key.public.keyid:
+            raise UpdateError("fleet-keys", f"{key.name}: another key is on the token")
         try:
             return Signer.from_priv_key_uri(address, key.public, _secret)
         except (OSError, ValueError, KeyMismatchError, UnsupportedLibraryError, Error) as error:
@@ -155,5 +166,20 @@ def _make(path: Path, name: str) -> NamedKey:
     return NamedKey(name, signer.public_key, f"{_FILE}keys/{path.name}")
 
 
+def _on_token(address: str) -> Key:
+    """The public key at a token's address.
+
+    Raises:
+        UpdateError: `fleet-keys`.
+    """
+    parts = urlsplit(address)
+    label = dict(parse_qsl(parts.query)).get("label")
+    try:
+        _, key = HSMSigner.import_(int(parts.path) if parts.path else None, label, _secret)
+    except (ValueError, UnsupportedLibraryError, RuntimeError) as error:
+        raise UpdateError("fleet-keys", f"{address}: {error}") from error
+    return key
+
+
 def _secret(what: str) -> str:
-    return getpass.getpass(f"{what}: ")
+    return os.environ.get("CALCEDGE_PIN") or getpass.getpass(f"{what}: ")

@@ -12,12 +12,12 @@ delegated roles, targets, snapshot, timestamp last.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from securesystemslib.exceptions import StorageError
+from securesystemslib.exceptions import Error, StorageError
 from securesystemslib.signer import Signer
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import (
@@ -151,7 +151,7 @@ class FleetRepository:
             raise UpdateError("fleet-repository", f"nothing waits for a signature of {role}")
         if signer.public_key.keyid not in {key.public.keyid for key in self.keys.roles[_owner(role)]}:
             raise UpdateError("fleet-keys", f"this key doesn't sign {role}")
-        metadata.sign(signer, append=True)
+        _sign(metadata, signer)
         self._save_pending(role, metadata)
         missing = self._missing(role, metadata)
         if missing == 0:
@@ -173,8 +173,15 @@ class FleetRepository:
                 break
         return missing
 
-    def rotate(self, name: str) -> int:
-        """Puts a fresh key in the place of one that was lost or stolen; needs the root's keys.
+    def rotate(self, name: str, token: str | None = None) -> int:
+        """Puts another key in the place of one that was lost or stolen; needs a threshold of the root's keys.
+
+        A root's own change is signed by enough keys of the old root and of the new one: a box that slept through
+        any number of changes follows them one by one from the root that came with it.
+
+        Args:
+            name: the key.
+            token: where the other key is on a token; without it, a fresh one is made in a file.
 
         Returns:
             How many signatures the role's metadata still needs.
@@ -183,19 +190,38 @@ class FleetRepository:
             UpdateError: `fleet-keys`.
         """
         role, old = self.keys.find(name)
-        if role == "root":
-            raise UpdateError("fleet-keys", "a root key is not changed here")
-        ring = self.keys.replaced(name)
+        before, after = self.keys, self.keys.replaced(name, token)
         delegator = "targets" if role in PATHS else "root"
         metadata = self._next(delegator)
-        metadata.signed.revoke_key(old.public.keyid, role)
-        metadata.signed.add_key(ring.find(name)[1].public, role)
-        self._sign_all(delegator, metadata)
-        self._publish(delegator, metadata)
-        self.keys = ring
-        ring.save()
+        for held in ("root", "targets") if role == "root" else (role,):
+            metadata.signed.revoke_key(old.public.keyid, held)
+            metadata.signed.add_key(after.find(name)[1].public, held)
+        self._sign_all(delegator, metadata, before, after)
+        renewed = {delegator: metadata}
+        self.keys = after
+        if role == "root":
+            targets = self._next("targets")
+            self._sign_all("targets", targets)
+            renewed = {"targets": targets, **renewed}
+        after.save()
+        for changed, signed in renewed.items():
+            self._publish(changed, signed)
         (self.pending_folder / f"{role}.json").unlink(missing_ok=True)
-        return self.renew(role)
+        if role != "root":
+            return self.renew(role)
+        self.freshen(force=True)
+        return 0
+
+    def disagreements(self) -> Sequence[str]:
+        """Roles whose published keys are not those of `keys.json`: a change of a key was cut short."""
+        root, targets = self.newest("root").signed, self.newest("targets").signed
+        assert isinstance(root, Root)
+        assert isinstance(targets, Targets)
+        assert targets.delegations is not None
+        assert targets.delegations.roles is not None
+        published = {**root.roles, **targets.delegations.roles}
+        known = {role: {key.public.keyid for key in self.keys.roles[_owner(role)]} for role in published}
+        return [role for role, one in published.items() if set(one.keyids) != known[role]]
 
     def freshen(self, *, force: bool = False) -> None:
         """Signs snapshot and timestamp anew; nightly, and after every change."""
@@ -237,23 +263,27 @@ class FleetRepository:
             self._publish(role, metadata)
         self.freshen(force=True)
 
-    def _sign_all(self, role: str, metadata: Metadata[Any]) -> None:
+    def _sign_all(self, role: str, metadata: Metadata[Any], *rings: Keyring) -> None:
+        """Signs with every key of the role that is here; with several rings, as each of them asks."""
         metadata.signatures.clear()
-        for signer in self.keys.signers(_owner(role)):
-            metadata.sign(signer, append=True)
-        if missing := self._missing(role, metadata):
-            raise UpdateError("fleet-keys", f"{missing} more signatures of {role} are needed")
+        for ring in rings or (self.keys,):
+            for signer in ring.signers(_owner(role)):
+                _sign(metadata, signer)
+        for ring in rings or (self.keys,):
+            if missing := self._missing(role, metadata, ring):
+                raise UpdateError("fleet-keys", f"{missing} more signatures of {role} are needed")
 
-    def _missing(self, role: str, metadata: Metadata[Any]) -> int:
-        known = {key.public.keyid: key.public for key in self.keys.roles[_owner(role)]}
+    def _missing(self, role: str, metadata: Metadata[Any], ring: Keyring | None = None) -> int:
+        ring = ring or self.keys
+        known = {key.public.keyid: key.public for key in ring.roles[_owner(role)]}
         good = 0
         for keyid, signature in metadata.signatures.items():
             try:
                 known[keyid].verify_signature(signature, metadata.signed_bytes)
                 good += 1
-            except (KeyError, ValueError, RepositoryError):
+            except (KeyError, Error):
                 continue
-        return max(0, self.keys.thresholds[_owner(role)] - good)
+        return max(0, ring.thresholds[_owner(role)] - good)
 
     def _next(self, role: str) -> Metadata[Any]:
         if self._path(role, self._version(role)).exists():
@@ -294,6 +324,18 @@ class FleetRepository:
     def _target_path(self, path: str, sha256: str) -> Path:
         folder, _, name = path.rpartition("/")
         return self.root / "targets" / folder / f"{sha256}.{name}"
+
+
+def _sign(metadata: Metadata[Any], signer: Signer) -> None:
+    """Adds a signature.
+
+    Raises:
+        UpdateError: `fleet-keys` when the key can't be used: a token that isn't there, or a wrong PIN.
+    """
+    try:
+        metadata.sign(signer, append=True)
+    except RepositoryError as error:
+        raise UpdateError("fleet-keys", type(error.__cause__ or error).__name__) from error
 
 
 def _owner(role: str) -> str:
