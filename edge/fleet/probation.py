@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 _OWN_GAP_S: Final = 5.0
+_FRESH_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Limits:
     pulse_s: float = 30.0
     """Between two changes of one pulse."""
     probation_s: float = 600.0
-    """Of unbroken life until a trial has proven itself."""
+    """Of unbroken life until a trial has proven itself: a process that was replaced begins it anew."""
     stop_s: float = 15.0
     """From being told to stop until it must have."""
     command_s: float = 120.0
@@ -82,6 +83,7 @@ class Probation:
                 continue
             if name in self._felt and last is not None and pulse.pid != last.pid:
                 self._deaths[name] += 1
+                self._complete_s = None
             self._seen[name] = pulse
             self._felt[name] = now_s
         if any(deaths > self._most_deaths for deaths in self._deaths.values()):
@@ -92,7 +94,8 @@ class Probation:
             return Verdict.HUNG if now_s - self._started_s > self._limits.start_s else Verdict.COMING
         if self._complete_s is None:
             self._complete_s = now_s
-        return Verdict.PROVEN if now_s - self._complete_s >= self._limits.probation_s else Verdict.ALIVE
+        fresh = all(now_s - felt_s < _FRESH_S for felt_s in self._felt.values())
+        return Verdict.PROVEN if fresh and now_s - self._complete_s >= self._limits.probation_s else Verdict.ALIVE
 
     def _forgive_gap(self, now_s: float) -> None:
         gap_s = now_s - self._looked_s

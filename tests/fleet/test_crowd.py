@@ -178,8 +178,10 @@ def spread(plan: Plan, seed: int, *, fleet: int, failing: float, silent: float) 
             if judge(plan, number, 0, tally).verdict is Verdict.HALT:
                 return "halted", 100 * have / fleet
         tally = Tally(have, committed, failed, quiet, fleet - have, 0)
-        if judge(plan, number, step.soak_s, tally).verdict not in (Verdict.ADVANCE, Verdict.DONE):
-            return "waits", 100 * have / fleet
+        verdict = judge(plan, number, step.soak_s, tally).verdict
+        if verdict is Verdict.HALT:
+            return "halted", 100 * have / fleet
+        assert verdict in (Verdict.ADVANCE, Verdict.DONE)
     return "done", 100.0
 
 

@@ -110,6 +110,14 @@ def test_parts_that_are_replaced_again_and_again_crash() -> None:
     assert watch(*looks)[-1] is Life.CRASHING
 
 
+def test_a_part_that_dies_begins_the_probation_anew_and_silence_never_ends_it() -> None:
+    died = [(float(s), {"a": Pulse(7, s), "b": Pulse(8 if s < 500 else 9, s)}) for s in range(4, 1112, 4)]
+    verdicts = watch(*died)
+    assert verdicts.index(Life.PROVEN) == (500 + 600 - 4) // 4
+    looks = [*beats(596), *((float(s), {"a": Pulse(7, s), "b": Pulse(8, 592)}) for s in range(596, 620, 4))]
+    assert Life.PROVEN not in watch(*looks)
+
+
 def test_a_machine_that_slept_is_forgiven() -> None:
     looks = [*beats(100), (5000.0, {"a": Pulse(7, 96), "b": Pulse(8, 96)})]
     assert watch(*looks)[-1] is Life.ALIVE
