@@ -122,7 +122,7 @@ class Analyser:
             seen_hands = anatomy.candidates(turn.dimmed(image), self._engine.anatomy, given, thresholds)
             hands = gate.believed(seen_hands, thresholds)
             estimated = anatomy.estimated_mm_per_pixel(hands)
-            run.facts = facts = _with_scale(seen, estimated)
+            run.facts = facts = _with_scale(seen, hands, estimated)
             mm = facts.mm_per_pixel
             if mm is None:
                 raise Refused("not-a-hand", "no scale can be told")
@@ -309,11 +309,16 @@ def _read(path: Path, header: Header) -> Dataset:
     return dataset
 
 
-def _with_scale(seen: Film, estimated: float | None) -> ImageFacts:
-    """The film's size, and the scale that is believed: the header's if it can be a hand's, else the bones'."""
+def _with_scale(seen: Film, hands: tuple[SeenHand, ...], estimated: float | None) -> ImageFacts:
+    """The film's size, and the scale that is believed: the header's if it can be a hand's, else the bones'.
+
+    Bones that agree too little to doubt a header still give a scale where there is no other.
+    """
     rows, columns = seen.image.shape
     if quality.is_credible(seen.mm_per_pixel, estimated):
         return ImageFacts(rows, columns, seen.mm_per_pixel, seen.spacing_source)
+    if estimated is None:
+        estimated = anatomy.estimated_mm_per_pixel(hands, within=gate.MOST_DISPROPORTION)
     if estimated is not None:
         return ImageFacts(rows, columns, round(estimated, 5), "estimated")
     return ImageFacts(rows, columns, None, "unknown")

@@ -147,9 +147,14 @@ def disproportion(hand: SeenHand) -> float:
     return float(np.median(np.abs(scales / np.median(scales) - 1)))
 
 
-def estimated_mm_per_pixel(hands: tuple[SeenHand, ...]) -> float | None:
-    """Millimetres per pixel, if these are adult fingers of mean length; None when too few are seen, or don't agree."""
-    trusted = [bone_scales(hand) for hand in hands if disproportion(hand) <= TRUSTED_DISPROPORTION]
+def estimated_mm_per_pixel(hands: tuple[SeenHand, ...], *, within: float = TRUSTED_DISPROPORTION) -> float | None:
+    """Millimetres per pixel, if these are adult fingers of mean length; None when too few are seen, or don't agree.
+
+    Args:
+        hands: whose bones count.
+        within: the most disproportion of a hand that counts.
+    """
+    trusted = [bone_scales(hand) for hand in hands if disproportion(hand) <= within]
     return float(np.median(np.concatenate(trusted))) if trusted else None
 
 
