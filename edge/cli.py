@@ -72,7 +72,9 @@ def _until_told_to_stop() -> threading.Event:
 def run(config_path: Path | None, data: Path | None) -> None:
     """Run the appliance: all processes, until it is told to stop."""
     from edge import log
+    from edge.clock import SystemClock
     from edge.people.setup import make_code
+    from edge.runtime import RunFolder
     from edge.services.process import die_with_parent
     from edge.services.supervisor import Supervisor
     from edge.store import Store, accounts
@@ -87,7 +89,7 @@ def run(config_path: Path | None, data: Path | None) -> None:
         if not accounts.any_admin(connection):
             click.echo(f"not set up yet: open the page; the set-up code is {make_code(config)}")
     store.close()
-    Supervisor(config_path, data).run(stop)
+    Supervisor(config_path, data, RunFolder(config.run_folder, SystemClock())).run(stop)
 
 
 @cli.command(hidden=True)

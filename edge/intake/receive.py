@@ -50,16 +50,12 @@ class Reception:
             uid: the SOP instance UID that the sender named, None when it named none.
 
         Raises:
-            StoreError: `disk-full`: nothing was kept, the sender must keep the image.
+            StoreError: `disk-full` or `store-unusable`: nothing was kept, the sender must keep the image.
         """
         if not self.accepting():
             temporary.unlink(missing_ok=True)
             raise StoreError("disk-full")
-        try:
-            found = self._store.objects.adopt_unread(temporary)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise StoreError("disk-full", type(error).__name__) from error
+        found = self._store.objects.adopt(temporary)
         stamp = self._store.clock.now()
         with self._store.transaction() as tx:
             image_id, new = images.add(tx, found, source, uid, stamp)

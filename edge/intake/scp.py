@@ -22,6 +22,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 )
 
 from edge.errors import CalcedgeError, StoreError
+from edge.intake.arrival import Arrival, receive_into_arrivals
 from edge.intake.keeper import Keeper
 from edge.intake.porch import Porch
 from edge.network import implementation
@@ -101,6 +102,7 @@ class StoreScp:
         settings = self._settings
         context = server_context(self._tls) if settings.tls and self._tls else None
         mend()
+        receive_into_arrivals()
         # The library writes streamed data sets where the standard library puts temporary files: beside the objects,
         # so that a finished one becomes an object by a rename.
         _config.STORE_RECV_CHUNKED_DATASET = True
@@ -180,6 +182,10 @@ class StoreScp:
         peer = event.assoc.requestor
         source = f"dicom:{peer.ae_title.strip()}@{peer.address}"
         uid = str(event.request.AffectedSOPInstanceUID)  # type: ignore[union-attr]  # a C-STORE request has one
+        arrival: object = getattr(event.request, "_dataset_file", None)  # it has no other name
+        if isinstance(arrival, Arrival) and arrival.trouble:
+            log.error("image refused", code="disk-full", error=type(arrival.trouble).__name__)
+            return OUT_OF_RESOURCES
         with self._keeper.working(event.assoc):
             try:
                 received = self._reception.receive(event.dataset_path, source, uid)

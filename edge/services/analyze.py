@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from edge import __version__
-from edge.errors import ReportError, StoreError, reason
+from edge.errors import Reason, ReportError, StoreError, reason
 from edge.fleet.installed import Models
 from edge.flow import FhirBundle, Flow
 from edge.report.build import DeviceId, make_reports, warm_up
@@ -21,6 +21,7 @@ from edge.services.worker import Settings, Worker, WorkerDied
 from edge.store import images
 from edge.store.images import Image, State
 from edge.types import Analysed, Analysis, NotAnalysed
+from edge.store.objects import PUT
 
 _POLL_S: Final = 0.02
 _MOST_CRASHES: Final = 3
@@ -44,6 +45,8 @@ class Analyze:
         self._device = DeviceId("calcedge", "calcedge", context.config.device.serial, __version__)
         self._steps: dict[State, Callable[[Image], None]] = {
             State.RECEIVED: self._admit,
+        self._late: set[int] = set()
+        self._store_trouble: Reason | None = None
             State.ADMITTED: self._analyse,
             State.ANALYSED: self._report,
         }
@@ -57,23 +60,46 @@ class Analyze:
 
     def step(self) -> bool:
         """Does the next thing. False when nothing waits."""
-        image = self._flow.next_image()
-        self.tell(image)
-        if image is None:
-            return False
-        self._steps[image.state](image)
+        try:
+            image = self._flow.next_image()
+            self.tell(image)
+            if image is None:
+                return False
+            self._steps[image.state](image)
+        except StoreError as error:  # what was done is done again when the store can take it
+            self._wait_for_store(error)
+        else:
+            self._store_trouble = None
         return True
 
     def tell(self, image: Image | None) -> None:
         """Publishes what is being done."""
         model = self._worker.model
+    def _keep(self, result: Callable[[], None]) -> None:
+        """Keeps what cost an analysis; on a full disk once there is room again, and the analysis isn't made anew."""
+        while True:
+            try:
+                result()
+            except StoreError as error:
+                if error.reason.code != "disk-full" or self._context.stop.is_set():
+                    raise
+                self._wait_for_store(error)
+            else:
+                return
+
+    def _wait_for_store(self, error: StoreError) -> None:
+        log.error("waiting for the store", code=error.reason.code)
+        self._store_trouble = error.reason
+        self.tell(None)
+        self._context.stop.wait(_STORE_PAUSE_S)
+
         self._context.beat(
             {
                 "ready": model is not None,
                 "model": {"name": model.name, "version": model.version, "sha256": model.sha256} if model else None,
                 "release": self._models.current.release,
                 "working_on": image.id if image else None,
-                "reason": self._worker.trouble.code if self._worker.trouble else None,
+                "reason": trouble.code if (trouble := self._worker.trouble or self._store_trouble) else None,
                 "worker": self._worker.pid,
             }
         )
@@ -104,13 +130,19 @@ class Analyze:
             self._flow.analysed(image, Analysed(given_up, None))
             return
         self._flow.begin_attempt(image)
-        path = self._store.objects.path(image.object)
         try:
-            result = self._worker.analyse(path, image.header, self._source(image))
+            self._store.objects.prove(image.object)
+            result = self._worker.analyse(self._store.objects.path(image.object), image.header, self._source(image))
         except WorkerDied as death:
             self._mourn(image, death)
             return
-        self._flow.analysed(image, result)
+        except StoreError as error:
+            result = Analysed(NotAnalysed(self._source(image), error.reason, image.sop_instance_uid), None)
+        if _is_late(result.analysis) and image.id not in self._late:
+            self._late.add(image.id)  # it may have been the worker, which is another one now
+            return
+        self._keep(lambda: self._flow.analysed(image, result))
+        self._late.discard(image.id)
         self._crashes.pop(image.id, None)
 
     def _report(self, image: Image) -> None:
@@ -125,6 +157,7 @@ class Analyze:
             reports = make_reports(
                 self._store.objects.path(image.object),
                 stored.analysis,
+            self._store.objects.prove(image.object)
                 picture,
                 made_at=self._store.clock.now(),
                 device=self._device,
@@ -135,7 +168,8 @@ class Analyze:
             log.error("no report", image=image.id, code=error.reason.code)
             self._flow.report_failed(image, error)
         else:
-            self._flow.reported(image, stored, reports, self._bundle(image, stored.analysis))
+            bundle = self._bundle(image, stored.analysis)
+            self._keep(lambda: self._flow.reported(image, stored, reports, bundle))
 
     def _bundle(self, image: Image, analysis: Analysis) -> FhirBundle | None:
         """The same as FHIR, where a destination wants it. What has no place there goes as DICOM only, and is logged."""
@@ -171,12 +205,17 @@ class Analyze:
 def body(context: Context) -> None:
     """Works until it is told to stop."""
     settings = context.config.analysis
+def _is_late(analysis: Analysis) -> bool:
+    return isinstance(analysis, NotAnalysed) and analysis.reason.code == "deadline"
+
+
     with context.store.read() as connection:
         referenced = images.referenced_objects(connection)
     context.store.objects.sweep_orphans(referenced)
     models = Models(context.config.fleet_root, settings.release)
     worker = Worker(Settings(models.current.bundle, settings.deadline_s, settings.threads), idle=context.beat)
     analyze = Analyze(context, worker, models)
+    context.store.objects.sweep_incoming(PUT)
     watch = context.store.database.watch()
     try:
         analyze.tell(None)

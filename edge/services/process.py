@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
+
 from edge import log, siteparts
 from edge.clock import SystemClock
 from edge.config import Config
+from edge.errors import StoreError
 from edge.runtime import RunFolder
 from edge.services.manager import notify
 from edge.store import Store, events
@@ -70,8 +73,11 @@ def run_service(service: str, config: Config, body: Callable[[Context], None]) -
     clock = SystemClock()
     store = Store.open(config.data, clock)
     run = RunFolder(config.run_folder, clock)
-    with store.transaction() as tx:
-        events.append(tx, clock.now(), service, "service-started", service)
+    try:
+        with store.transaction() as tx:
+            events.append(tx, clock.now(), service, "service-started", service)
+    except StoreError as error:  # a disk that is full or can't be written: what can be done is done all the same
+        structlog.get_logger().error("start not noted", code=error.reason.code)
     watcher = threading.Thread(target=_end_when_settings_change, args=(config, stop), name="settings", daemon=True)
     watcher.start()
     try:

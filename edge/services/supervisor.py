@@ -1,7 +1,8 @@
 """All processes under one parent, on one machine, with no systemd: for the demo, for tests and for small sites.
 
-A process that ends is started again, after a pause that grows while it keeps ending soon. When the supervisor dies,
-however that happens, the kernel takes its children with it: nothing is left behind that holds a port.
+A process that ends is started again, after a pause that grows while it keeps ending soon; one whose loop stands still
+is killed and started again, as systemd's watchdog would. When the supervisor dies, however that happens, the kernel
+takes its children with it: nothing is left behind that holds a port.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final
 import structlog
 
 from edge.clock import Clock, SystemClock
+from edge.runtime import RunFolder
 from edge.services.process import child_environment
 
 SERVICES: Final = ("bridge", "dicom", "analyze", "web")
@@ -25,6 +27,10 @@ _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 _STEADY_S: Final = 10.0
 _PATIENCE_S: Final = 8.0
+SILENT_S: Final = 30.0
+"""A process that has not said anything for so long hangs: the watchdog of the units in systemd/."""
+STARTING_S: Final = 90.0
+"""The same, for its first word."""
 
 log = structlog.get_logger()
 
@@ -36,12 +42,14 @@ class _Child:
     started_s: float = 0.0
     due_s: float = 0.0
     pause_s: float = _FIRST_PAUSE_S
+    heard: bool = False
 
 
 class Supervisor:
-    """Starts the services and keeps them going until `stop` is set."""
+    """Starts the services and keeps them going until `stop` is set. `run`: where they say that they live."""
 
-    def __init__(self, config_path: Path | None, data: Path | None, clock: Clock | None = None) -> None:
+    def __init__(self, config_path: Path | None, data: Path | None, run: RunFolder, clock: Clock | None = None) -> None:
+        self._run = run
         self._arguments = [
             *(["--config", str(config_path)] if config_path else []),
             *(["--data", str(data)] if data else []),
@@ -70,7 +78,21 @@ class Supervisor:
             if child.process is None and now_s >= child.due_s:
                 command = [sys.executable, "-m", "edge", "service", child.service, *self._arguments]
                 child.process = subprocess.Popen(command, env=child_environment())
-                child.started_s = now_s
+                child.started_s, child.heard = now_s, False
+            elif child.process is not None and self._hangs(child, child.process.pid, now_s):
+                log.error("process hangs", service=child.service)
+                child.process.kill()
+
+    def _hangs(self, child: _Child, pid: int, now_s: float) -> bool:
+        """Whether its word is too old. Nobody is judged by the silence of a status that can't be written."""
+        if now_s - child.started_s < SILENT_S or not self._run.writable:
+            return False
+        status = self._run.read(child.service)
+        silent_s = status.age_s if status is not None and status.pid == pid else None
+        child.heard = child.heard or silent_s is not None
+        if silent_s is not None:
+            return silent_s > SILENT_S
+        return not child.heard and now_s - child.started_s > STARTING_S
 
     def _end(self) -> None:
         living = [child.process for child in self._children if child.process is not None]

@@ -39,11 +39,18 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection for reading. Each statement sees the latest committed state."""
-        connection = self._take()
-        try:
-            yield connection
-        finally:
+        """A connection for reading. Each statement sees the latest committed state.
+
+        Raises:
+            StoreError: `disk-full` or `store-unusable`: the database can't be opened, read or written.
+        """
+        with _told():
+            connection = self._take()
+            try:
+                yield connection
+            except BaseException:
+                connection.close()  # rolls back; one that saw an error is not used again
+                raise
             self._give(connection)
 
     @contextlib.contextmanager
@@ -54,21 +61,14 @@ class Database:
             StoreError: `disk-full` or `store-unusable`: nothing of the transaction was kept.
         """
         with self.read() as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException as error:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError):
-                    full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
-                    raise StoreError("disk-full" if full else "store-unusable", error.sqlite_errorname) from error
-                raise
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
 
     def watch(self) -> Watch:
         """Something to ask whether anybody wrote since the last time it was asked."""
-        return Watch(self._open())
+        with _told():
+            return Watch(self._open())
 
     def close(self) -> None:
         """Closes the idle connections."""
@@ -130,7 +130,8 @@ class Watch:
 
     def changed(self) -> bool:
         """True on the first call, and whenever the database was written since the last one."""
-        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        with _told():
+            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         changed = int(version) != self._seen
         self._seen = int(version)
         return changed
@@ -138,6 +139,19 @@ class Watch:
     def close(self) -> None:
         """Closes its connection."""
         self._connection.close()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Tells what a statement found wrong with the file or the disk. A broken rule is our own fault, and stays one."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not isinstance(error, sqlite3.OperationalError) and type(error) is not sqlite3.DatabaseError:
+            raise
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        detail = getattr(error, "sqlite_errorname", type(error).__name__)
+        raise StoreError("disk-full" if full else "store-unusable", detail) from error
 
 
 def _done(connection: sqlite3.Connection) -> set[int]:

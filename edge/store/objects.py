@@ -1,11 +1,14 @@
 """Object files, named by the SHA-256 of their bytes.
 
 What always holds: a file under `objects/` is complete and durable (temporary file, fsync, rename, fsync of the
-folder) before anybody learns its name. Files under `incoming/` are unfinished and belong to nobody after a restart.
+folder, and of the folder above it) before anybody learns its name. What can't be written is a `StoreError` and leaves
+nothing behind. Files under `incoming/` are unfinished and belong to nobody after a restart.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -17,9 +20,12 @@ from typing import TYPE_CHECKING, Final
 from edge.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
+PUT: Final = "put"
+"""What the names of unfinished files begin with that `put` writes."""
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _CHUNK: Final = 1 << 20
 _ORPHAN_AGE_S: Final = 3600
 _PREAMBLE: Final = 128
@@ -66,8 +72,11 @@ class Objects:
     def __init__(self, root: Path) -> None:
         self.root = root / "objects"
         self.incoming = root / "incoming"
-        for folder in (self.root, self.incoming):
-            folder.mkdir(parents=True, exist_ok=True)
+        self._synced: set[Path] = set()
+        with _written():
+            for folder in (self.root, self.incoming):
+                folder.mkdir(parents=True, exist_ok=True)
+            _fsync(root)
 
     def path(self, name: str) -> Path:
         """Where the object called `name` lies, whether it exists or not."""
@@ -78,39 +87,43 @@ class Objects:
         return self.incoming / f"{prefix}-{secrets.token_hex(8)}"
 
     def put(self, content: bytes) -> str:
-        """Stores bytes durably and returns their name."""
-        name = hashlib.sha256(content).hexdigest()
-        if self.path(name).exists():
-            return name
-        temporary = self.temporary("put")
-        temporary.write_bytes(content)
-        return self.adopt(temporary, name)
+        """Stores bytes durably and returns their name.
 
-    def adopt(self, temporary: Path, name: str) -> str:
-        """Makes a finished file on the same file system into the object `name`, durably. The file is gone after."""
-        _fsync(temporary)
-        self._rename(temporary, name)
+        Raises:
+            StoreError: `disk-full` or `store-unusable`.
+        """
+        name = hashlib.sha256(content).hexdigest()
+        temporary = self.temporary(PUT)
+        with _written(temporary):
+            temporary.write_bytes(content)
+            _fsync(temporary)
+            self._rename(temporary, name)
         return name
+
+    def adopt(self, temporary: Path) -> Digest:
+        """Makes a finished file on the same file system into an object, durably. The file is gone after.
+
+        Syncing waits for the disk and hashing for a processor: they are done side by side.
+
+        Raises:
+            StoreError: `disk-full` or `store-unusable`.
+        """
+        with _written(temporary):
+            with ThreadPoolExecutor(1) as pool:
+                synced = pool.submit(_fsync, temporary)
+                found = digest(temporary)
+                synced.result()
+            self._rename(temporary, found.object)
+        return found
 
     def _rename(self, temporary: Path, name: str) -> None:
         target = self.path(name)
-        if not target.parent.exists():
+        if target.parent not in self._synced:  # it may be there, and its own name not durable yet
             target.parent.mkdir(exist_ok=True)
             _fsync(self.root)
+            self._synced.add(target.parent)
         temporary.rename(target)
         _fsync(target.parent)
-
-    def adopt_unread(self, temporary: Path) -> Digest:
-        """Makes a finished file whose content nobody has read yet into an object. The file is gone after.
-
-        Syncing waits for the disk and hashing for a processor: they are done side by side.
-        """
-        with ThreadPoolExecutor(1) as pool:
-            synced = pool.submit(_fsync, temporary)
-            found = digest(temporary)
-            synced.result()
-        self._rename(temporary, found.object)
-        return found
 
     def read(self, name: str) -> bytes:
         """The object's bytes, proven by its name.
@@ -118,10 +131,8 @@ class Objects:
         Raises:
             StoreError: `object-missing` or `object-corrupt`.
         """
-        try:
+        with _readable(name):
             content = self.path(name).read_bytes()
-        except FileNotFoundError:
-            raise StoreError("object-missing", name[:12]) from None
         if hashlib.sha256(content).hexdigest() != name:
             raise StoreError("object-corrupt", name[:12])
         return content
@@ -132,11 +143,8 @@ class Objects:
         Raises:
             StoreError: `object-missing` or `object-corrupt`.
         """
-        try:
-            with self.path(name).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
-            raise StoreError("object-missing", name[:12]) from None
+        with _readable(name), self.path(name).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != name:
             raise StoreError("object-corrupt", name[:12])
 
@@ -164,6 +172,30 @@ class Objects:
                 entry.unlink()
                 removed += 1
         return removed
+
+
+@contextlib.contextmanager
+def _written(temporary: Path | None = None) -> Iterator[None]:
+    """What the disk refuses is told in our words, and leaves no file behind."""
+    try:
+        yield
+    except OSError as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        code = "disk-full" if error.errno in _FULL else "store-unusable"
+        raise StoreError(code, errno.errorcode.get(error.errno or 0, type(error).__name__)) from error
+
+
+@contextlib.contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """A file that isn't there is missing; one that the disk can't give any more is corrupt."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise StoreError("object-missing", name[:12]) from None
+    except OSError as error:
+        raise StoreError("object-corrupt", f"{name[:12]}, {type(error).__name__}") from error
 
 
 def _fsync(path: Path) -> None:

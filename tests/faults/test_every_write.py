@@ -1,0 +1,78 @@
+"""kill -9 before and after every durable write of the line, one after the other: the zeros hold after each.
+
+The line (`line.py`) hears two exposures, takes a hand by C-STORE and a film from the folder, analyses, reports, matches,
+delivers to an archive that commits and to a folder, and tells the clinic's system of the order. A run without a
+fault counts its durable writes; then, for each, one run is killed there and the next must bring everything to its end.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import signal
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import make_world
+from tests.faults.durable import Meter, Point, kill_at
+from tests.faults.examine import examine
+from tests.faults.line import Answers, live
+
+_AT_ONCE = 4
+"""Most of a life is waiting for the network: four at a time."""
+
+
+def _points(folder: Path, answers: Answers) -> list[Point]:
+    """Every point of a life without a fault."""
+    log = folder / "points"
+
+    def prepare() -> None:
+        file = log.open("w", buffering=1, encoding="ascii")
+        Meter(lambda point, _what: print(point.number, point.when, file=file)).installed()
+
+    world = make_world(folder / "unharmed")
+    with world.listening():
+        life = live(folder / "unharmed", world, answers, prepare)
+    assert life.code == 0, life.complaint
+    assert examine(folder / "unharmed", world, answers) == []
+    words = [line.split() for line in log.read_text(encoding="ascii").splitlines()]
+    return [Point(int(number), "before" if when == "before" else "after") for number, when in words]
+
+
+def _kill(folder: Path, answers: Answers, point: Point) -> list[str]:
+    """What is wrong after a kill at this point and one more life."""
+    root = folder / f"{point.number}-{point.when}"
+    world = make_world(root)
+    with world.listening():
+        first = live(root, world, answers, lambda: Meter(kill_at(point)).installed())
+        second = live(root, world, answers)
+    wrong = [] if first.code == -signal.SIGKILL else [f"ended with {first.code}: {first.complaint}"]
+    wrong += examine(root, world, answers) if second.code == 0 else [f"did not go on: {second.complaint}"]
+    shutil.rmtree(root)
+    return [f"{point.when} write {point.number}: {what}" for what in wrong]
+
+
+def _kill_at_each(folder: Path, answers: Answers, points: Sequence[Point]) -> list[str]:
+    with multiprocessing.get_context("fork").Pool(_AT_ONCE) as pool:
+        found = pool.imap_unordered(partial(_kill, folder, answers), points)
+        return [wrong for each in found for wrong in each]
+
+
+@pytest.mark.requirement("nothing lost")
+def test_killed_at_some_writes(quick_path: Path, answers: Answers) -> None:
+    points = _points(quick_path, answers)
+    assert len(points) > 300
+    assert _kill_at_each(quick_path, answers, points[::28]) == []
+
+
+@pytest.mark.soak
+@pytest.mark.requirement("nothing lost")
+@pytest.mark.timeout(7200)
+def test_killed_at_every_write(quick_path: Path, answers: Answers) -> None:
+    points = _points(quick_path, answers)
+    wrong = _kill_at_each(quick_path, answers, points)
+    print(f"{len(points)} kills, before and after each of {len(points) // 2} durable writes: {len(wrong)} wrong")
+    assert wrong == []
