@@ -22,6 +22,7 @@ from pydicom import dcmread
 from pydicom.uid import UID
 
 from edge.clock import SystemClock
+from edge.confine import confine
 from edge.errors import CalcedgeError, Refused, StoreError
 from edge.quiet import PARSER_ERRORS, reading
 
@@ -79,7 +80,8 @@ class Darkroom:
         if self._process is None or self._process.poll() is not None:
             self._end()
             command = [sys.executable, "-m", "edge.web.darkroom"]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # what confines it holds for one thread and its own
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=alone)
         return self._process
 
     def _end(self) -> None:
@@ -133,6 +135,7 @@ def _answer(pipe: IO[bytes], end_s: float, clock: SystemClock) -> bytes:
 def main() -> int:
     """The process's side: a request a line, until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    confine()
     from edge.web import plate  # noqa: PLC0415 - heavy, and the parent never needs it
 
     out = sys.stdout.buffer
