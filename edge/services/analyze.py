@@ -20,10 +20,11 @@ from edge.services.process import Context
 from edge.services.worker import Settings, Worker, WorkerDied
 from edge.store import images
 from edge.store.images import Image, State
-from edge.types import Analysed, Analysis, NotAnalysed
 from edge.store.objects import PUT
+from edge.types import Analysed, Analysis, NotAnalysed
 
 _POLL_S: Final = 0.02
+_STORE_PAUSE_S: Final = 1.0
 _MOST_CRASHES: Final = 3
 """An image whose analysis crashes the worker so often is given up: it is the image."""
 _MOST_ATTEMPTS: Final = 20
@@ -42,11 +43,11 @@ class Analyze:
         self._flow = Flow(context.store, context.config.deliver_to())
         self._worker = worker
         self._crashes: dict[int, int] = {}
+        self._late: set[int] = set()
+        self._store_trouble: Reason | None = None
         self._device = DeviceId("calcedge", "calcedge", context.config.device.serial, __version__)
         self._steps: dict[State, Callable[[Image], None]] = {
             State.RECEIVED: self._admit,
-        self._late: set[int] = set()
-        self._store_trouble: Reason | None = None
             State.ADMITTED: self._analyse,
             State.ANALYSED: self._report,
         }
@@ -72,9 +73,6 @@ class Analyze:
             self._store_trouble = None
         return True
 
-    def tell(self, image: Image | None) -> None:
-        """Publishes what is being done."""
-        model = self._worker.model
     def _keep(self, result: Callable[[], None]) -> None:
         """Keeps what cost an analysis; on a full disk once there is room again, and the analysis isn't made anew."""
         while True:
@@ -93,6 +91,9 @@ class Analyze:
         self.tell(None)
         self._context.stop.wait(_STORE_PAUSE_S)
 
+    def tell(self, image: Image | None) -> None:
+        """Publishes what is being done."""
+        model = self._worker.model
         self._context.beat(
             {
                 "ready": model is not None,
@@ -154,10 +155,10 @@ class Analyze:
             return
         try:
             picture = self._store.objects.read(stored.picture) if stored.picture else None
+            self._store.objects.prove(image.object)
             reports = make_reports(
                 self._store.objects.path(image.object),
                 stored.analysis,
-            self._store.objects.prove(image.object)
                 picture,
                 made_at=self._store.clock.now(),
                 device=self._device,
@@ -202,20 +203,20 @@ class Analyze:
         return f"{image.object[:16]}.dcm"
 
 
-def body(context: Context) -> None:
-    """Works until it is told to stop."""
-    settings = context.config.analysis
 def _is_late(analysis: Analysis) -> bool:
     return isinstance(analysis, NotAnalysed) and analysis.reason.code == "deadline"
 
 
+def body(context: Context) -> None:
+    """Works until it is told to stop."""
+    settings = context.config.analysis
     with context.store.read() as connection:
         referenced = images.referenced_objects(connection)
     context.store.objects.sweep_orphans(referenced)
+    context.store.objects.sweep_incoming(PUT)
     models = Models(context.config.fleet_root, settings.release)
     worker = Worker(Settings(models.current.bundle, settings.deadline_s, settings.threads), idle=context.beat)
     analyze = Analyze(context, worker, models)
-    context.store.objects.sweep_incoming(PUT)
     watch = context.store.database.watch()
     try:
         analyze.tell(None)

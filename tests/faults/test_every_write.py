@@ -1,7 +1,7 @@
 """kill -9 before and after every durable write of the line, one after the other: the zeros hold after each.
 
-The line (`line.py`) hears two exposures, takes a hand by C-STORE and a film from the folder, analyses, reports, matches,
-delivers to an archive that commits and to a folder, and tells the clinic's system of the order. A run without a
+The line (`line.py`) hears two exposures, takes a hand by C-STORE and a film from the folder, analyses, reports,
+matches, delivers to an archive that commits and to a folder, and tells the clinic of the order. A run without a
 fault counts its durable writes; then, for each, one run is killed there and the next must bring everything to its end.
 """
 
