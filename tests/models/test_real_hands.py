@@ -7,11 +7,11 @@ from typing import Final
 
 import pytest
 
+from edge.config import DEFAULT_RELEASE
 from edge.types import Findings
 from models.evaluation.appliance import Appliance
 from models.evaluation.real import films
 
-RELEASE: Final = Path(__file__).resolve().parents[2] / "models" / "releases" / "hand-calcinosis-0.2.0"
 MOST_POSSIBLE: Final = 0.25
 """False marks per clean hand. The card holds the figures of all sets; issue 3 asks for 0.15."""
 
@@ -19,7 +19,7 @@ MOST_POSSIBLE: Final = 0.25
 @pytest.mark.shared_data
 @pytest.mark.requirement("a normal hand gives no alarm")
 def test_clean_mature_hands_are_analysed_and_hardly_marked(shared_data: Path) -> None:
-    with Appliance(RELEASE, {}) as appliance:
+    with Appliance(DEFAULT_RELEASE, {}) as appliance:
         answers = {
             name: appliance.analyse(film, None, all_scores=False)
             for name, film in films(shared_data / "real_hands" / "mature")

@@ -15,6 +15,7 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 
+from edge.config import DEFAULT_RELEASE
 from edge.detector import prepare
 from edge.types import REGIONS
 from models.golden import GOLDEN, Golden, make_golden
@@ -23,8 +24,7 @@ from models.phantom.film import Film
 from models.phantom.render import Picture
 from models.release import preprocessing
 
-RELEASES: Final = Path(__file__).resolve().parents[2] / "models" / "releases"
-RELEASE: Final = RELEASES / "hand-calcinosis-0.2.0"
+RELEASE: Final = DEFAULT_RELEASE
 ALLOWED: Final = {"Add", "Constant", "Conv", "Relu", "Resize", "Sigmoid", "Softmax"}
 GRAPHS: Final = tuple(sorted(path.name for path in RELEASE.glob("*.onnx")))
 

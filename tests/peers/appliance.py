@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import psutil
 
-from edge.config import Config, load
+from edge.config import DEFAULT_RELEASE, Config, load
 from edge.people.register import Register
 from edge.people.roles import Role
 from edge.store import Store, images, parcels
@@ -23,19 +23,20 @@ from edge.store.images import Image, State, StoredAnalysis
 from edge.store.parcels import ParcelState
 from tests.peers.waiting import wait_for
 
-GOLDEN = Path(__file__).resolve().parents[2] / "models" / "releases" / "hand-calcinosis-0.2.0" / "golden"
+GOLDEN = DEFAULT_RELEASE / "golden"
 
 
 class Appliance:
     """One appliance. Use as a context manager; `kill` and `start` as often as you like."""
 
-    def __init__(self, folder: Path, more: str = "") -> None:
+    def __init__(self, folder: Path, more: str = "", *, dicom: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.dicom_port, self.web_port = _free_port(), _free_port()
         self.config_path = folder / "calcedge.toml"
         self.config_path.write_text(
-            f'data = "{folder / "data"}"\n{more}\n[dicom]\nport = {self.dicom_port}\n[web]\nport = {self.web_port}\n',
+            f'data = "{folder / "data"}"\n{more}\n[dicom]\nport = {self.dicom_port}\n{dicom}\n'
+            f"[web]\nport = {self.web_port}\n",
             encoding="utf-8",
         )
         self.config: Config = load(self.config_path)
