@@ -1,5 +1,7 @@
 """The process that touches untrusted pixels: admission, decoding, the networks. No network, no store, no devices.
 
+It shuts itself in before it loads anything (`edge.confine`): it can read files, and answer.
+
 Its parent asks over a socket and waits no longer than a deadline on the monotonic clock; a worker that is late, or
 died, is replaced. Messages are JSON and raw bytes, never pickles: what a hostile image might make of this process can't
 reach further than a wrong answer.
@@ -25,6 +27,7 @@ from pydantic import TypeAdapter
 
 from edge import log, wire
 from edge.clock import SystemClock
+from edge.confine import confine
 from edge.errors import CalcedgeError, ModelError, Reason, Refused, reason
 from edge.services.process import child_environment, die_with_parent
 from edge.types import Analysed, Header, ModelId, NotAnalysed
@@ -213,6 +216,7 @@ def main(arguments: list[str]) -> int:
     log.configure("worker")
     from edge.detector.analyse import Analyser  # noqa: PLC0415 - heavy, and the parent never needs it
     from edge.intake.admit import admit  # noqa: PLC0415
+    log_event.info("confined", **asdict(confine()))  # before anything is loaded that starts threads
 
     connection: Connection[Any, Any] = Connection(int(arguments[0]))
     analyser: Analyser | None = None
