@@ -100,8 +100,10 @@ def service(name: str, config_path: Path | None, data: Path | None) -> None:
     """Run one process of the appliance, as the supervisor or systemd does."""
     from importlib import import_module
 
+    from edge.services.memory import without_decoders
     from edge.services.process import run_service
 
+    without_decoders()
     sys.exit(run_service(name, _load(config_path, data), import_module(f"edge.services.{name}").body))
 
 

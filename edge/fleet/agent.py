@@ -161,7 +161,7 @@ class Agent:
                 down.append(part)
         return Health(
             self._origin(outbox),
-            shutil.disk_usage(self._config.run_folder).free // 1_000_000,
+            shutil.disk_usage(self._config.data).free // 1_000_000,
             waiting,
             counts.get("findings", 0) + counts.get("no_findings", 0),
             counts.get("findings", 0),

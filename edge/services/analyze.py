@@ -16,6 +16,7 @@ from edge.errors import Reason, ReportError, StoreError, reason
 from edge.fleet.installed import Models
 from edge.flow import FhirBundle, Flow
 from edge.report.build import DeviceId, make_reports, warm_up
+from edge.services.memory import REST_S, give_back
 from edge.services.process import Context
 from edge.services.worker import Settings, Worker, WorkerDied
 from edge.store import images
@@ -24,6 +25,7 @@ from edge.store.objects import PUT
 from edge.types import Analysed, Analysis, NotAnalysed
 
 _POLL_S: Final = 0.02
+_POLLS_TO_REST: Final = round(REST_S / _POLL_S)
 _STORE_PAUSE_S: Final = 1.0
 _MOST_CRASHES: Final = 3
 """An image whose analysis crashes the worker so often is given up: it is the image."""
@@ -219,15 +221,21 @@ def body(context: Context) -> None:
     analyze = Analyze(context, worker, models)
     watch = context.store.database.watch()
     try:
+        context.beat.starting = True
         analyze.tell(None)
-        worker.start()
-        warm_up()
+        worker.start(meanwhile=warm_up)
+        context.beat.starting = False
+        analyze.tell(None)
         while not context.stop.is_set():
             analyze.follow()
             if analyze.step():
                 continue
+            polls = 0
             while not watch.changed() and not models.touched() and not context.stop.wait(_POLL_S):
                 context.beat()
+                polls += 1
+                if polls == _POLLS_TO_REST:
+                    give_back()
     finally:
         worker.stop()
         watch.close()

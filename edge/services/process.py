@@ -24,6 +24,9 @@ from edge.store import Store, events
 PARENT_VARIABLE: Final = "CALCEDGE_PARENT"
 _PR_SET_PDEATHSIG: Final = 1
 _BEAT_S: Final = 1.0
+_READY: Final = ("READY=1", "WATCHDOG=1")
+_STARTING: Final = ("EXTEND_TIMEOUT_USEC=30000000",)
+"""Not `READY` yet, but alive: sd_notify(3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Beat:
         self._clock = clock
         self._last_s = -_BEAT_S
         self._facts: dict[str, Any] = {}
+        self.starting = False
+        """While it is set, the service manager is told to wait a little longer instead of that all is ready."""
 
     def __call__(self, facts: Mapping[str, Any] | None = None) -> None:
         """Publishes when the facts changed, or a second has passed."""
@@ -60,7 +65,7 @@ class Beat:
         if changed or now_s - self._last_s >= _BEAT_S:
             self._run.publish(self._service, os.getpid(), self._facts)
             self._last_s = now_s
-            notify("READY=1", "WATCHDOG=1")
+            notify(*(_STARTING if self.starting else _READY))
 
 
 def run_service(service: str, config: Config, body: Callable[[Context], None]) -> int:

@@ -29,12 +29,13 @@ from edge import log, wire
 from edge.clock import SystemClock
 from edge.confine import confine
 from edge.errors import CalcedgeError, ModelError, Reason, Refused, reason
+from edge.services.memory import REST_S, give_back
 from edge.services.process import child_environment, die_with_parent
 from edge.types import Analysed, Header, ModelId, NotAnalysed
 
 _HEADER: Final = TypeAdapter(Header)
 _MODEL: Final = TypeAdapter(ModelId)
-_START_S: Final = 60.0
+_START_S: Final = 180.0
 _SLICE_S: Final = 0.5
 
 log_event = structlog.get_logger()
@@ -89,11 +90,11 @@ class Worker:
         """The worker's process number while it lives."""
         return self._process.pid if self._process else None
 
-    def start(self) -> None:
-        """Starts the worker and waits until it is ready.
+    def start(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Starts the worker and waits until it is ready. `meanwhile` is done while it loads and proves its model.
 
         Raises:
-            WorkerDied: if it doesn't come up within a minute.
+            WorkerDied: if it doesn't come up within three minutes.
         """
         self.stop()
         ours, theirs = socket.socketpair()
@@ -103,6 +104,7 @@ class Worker:
         with theirs:
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=child_environment())
         self._connection = Connection(ours.detach())
+        meanwhile()
         ready = json.loads(self._answer(_START_S))
         self.model = _MODEL.validate_python(ready["model"]) if "model" in ready else None
         self.trouble = Reason(**ready["trouble"]) if "trouble" in ready else None
@@ -214,9 +216,9 @@ def main(arguments: list[str]) -> int:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     log.configure("worker")
+    log_event.info("confined", **asdict(confine()))  # before anything is loaded that starts threads
     from edge.detector.analyse import Analyser  # noqa: PLC0415 - heavy, and the parent never needs it
     from edge.intake.admit import admit  # noqa: PLC0415
-    log_event.info("confined", **asdict(confine()))  # before anything is loaded that starts threads
 
     connection: Connection[Any, Any] = Connection(int(arguments[0]))
     analyser: Analyser | None = None
@@ -251,6 +253,8 @@ def main(arguments: list[str]) -> int:
     tasks: dict[str, Callable[[dict[str, Any]], None]] = {"admit": do_admit, "analyse": do_analyse}
     while True:
         try:
+            if not connection.poll(REST_S):
+                give_back()
             request = json.loads(connection.recv_bytes())
         except EOFError:
             return 0

@@ -1,6 +1,6 @@
 """One film through an analysis whose networks are watched: how long each call took, on what, and what is left.
 
-Imports no torch; `tests.bench.eager` puts another runtime in the networks' place.
+Imports no torch; `tests.bench.runtimes` puts another runtime in the networks' place.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The detector: a whole analysis against PyTorch eager, its networks against the machine's peak, what is left, memory.
+"""The detector: an analysis beside PyTorch eager and OpenVINO, its share of the machine's peak, what is left, memory.
 
 Seconds are the least of several rounds, taken in turn where two are compared: the least is what the machine can do when
 nothing else disturbs it. Processor seconds are told too; they hold on a busy machine.
@@ -23,7 +23,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from edge.config import DEFAULT_RELEASE
 from tests.bench.analysis import Stand, Took, multiplications
-from tests.bench.figure import Figure, at_least, at_most, plain
+from tests.bench.figure import Figure, against, at_least, at_most, plain
 from tests.peers.hands import new_hand
 
 _ROWS, _COLUMNS = 2560, 2048
@@ -37,27 +37,24 @@ def release() -> Path:
     return Path(os.environ.get("CALCEDGE_BENCH_RELEASE", DEFAULT_RELEASE))
 
 
-def against_eager(folder: Path) -> Iterator[Figure]:
-    """The whole analysis and its networks, onnxruntime and PyTorch eager in turn, two threads each."""
+def against_peers(folder: Path) -> Iterator[Figure]:
+    """The whole analysis and its networks: onnxruntime, PyTorch eager and OpenVINO in turn, the same weights."""
     film = large_film(folder)
     for threads in (2, 1):
-        command = [_TRAINING, "-m", "tests.bench.eager", release(), film, _ROUNDS, threads]
+        command = [_TRAINING, "-m", "tests.bench.runtimes", release(), film, _ROUNDS, threads]
         run = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True)
         took: dict[str, list[dict[str, float]]] = json.loads(run.stdout)
-        how = f"{_COLUMNS} x {_ROWS} film, {threads} threads, least of {_ROUNDS} rounds in turn"
-        ours, theirs = (
-            {k: min(once[k] for once in took[name]) for k in took[name][0]} for name in ("onnxruntime", "eager")
-        )
-        if threads == 2:
-            ratio = theirs["wall_s"] / ours["wall_s"]
-            yield at_least("whole analysis, PyTorch eager / calcedge", ratio, "x", 3.0, how)
-            yield plain("whole analysis", 1000 * ours["wall_s"], "ms", how)
-            networks = theirs["networks_wall_s"] / ours["networks_wall_s"]
-            yield plain("networks alone, PyTorch eager / calcedge", networks, "x", how)
-        how = f"{how}, processor time"
-        yield plain(f"whole analysis, eager / calcedge, {threads} thread(s)", theirs["cpu_s"] / ours["cpu_s"], "x", how)
-        networks = theirs["networks_cpu_s"] / ours["networks_cpu_s"]
-        yield plain(f"networks alone, eager / calcedge, {threads} thread(s)", networks, "x", how)
+        best = {name: {key: min(once[key] for once in rounds) for key in rounds[0]} for name, rounds in took.items()}
+        ours = best.pop("calcedge")
+        for peer, theirs in best.items():
+            for what, key in (("whole analysis", ""), ("networks alone", "networks_")):
+                for clock, kind in (("wall_s", ""), ("cpu_s", ", processor time")):
+                    if threads == 1 and clock == "wall_s":
+                        continue
+                    mine, other = 1000 * ours[key + clock], 1000 * theirs[key + clock]
+                    least = 3.0 if (what, kind, peer) == ("whole analysis", "", "PyTorch eager") else None
+                    how = f"{_COLUMNS} x {_ROWS} film, {threads} thread(s), least of {_ROUNDS} rounds in turn{kind}"
+                    yield against(peer, what, mine, other, "ms", how, ratio=other / mine, least=least)
 
 
 def share_of_peak(folder: Path) -> Iterator[Figure]:
@@ -147,4 +144,4 @@ def large_film(folder: Path) -> Path:
     return target
 
 
-__all__ = ["Took", "against_eager", "large_film", "memory", "release", "share_of_peak"]
+__all__ = ["Took", "against_peers", "large_film", "memory", "release", "share_of_peak"]

@@ -1,4 +1,4 @@
-"""Durable intake over loopback against Orthanc in the same run, and memory over one long association."""
+"""Durable intake over loopback beside Orthanc and DCMTK in the same run, and memory over one long association."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import psutil
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from tests.bench.figure import Figure, at_least, at_most, plain
+from tests.bench.figure import Figure, against, at_most, plain
 from tests.peers.appliance import Appliance
-from tests.peers.dcmtk import storescu
+from tests.peers.dcmtk import storescp, storescu
 from tests.peers.films import film, write
 from tests.peers.orthanc import Orthanc
 from tests.peers.sender import one_association as send
@@ -22,32 +22,37 @@ _ROWS, _COLUMNS = 2560, 2048  # 10.5 MB at 16 bits
 _BATCH, _ROUNDS = 12, 5
 
 
-def against_orthanc(folder: Path) -> Iterator[Figure]:
-    """Sends the same batches to both in turn with DCMTK's storescu and compares MB/s, round by round."""
+def against_peers(folder: Path) -> Iterator[Figure]:
+    """Sends the same batches to all three in turn with DCMTK's storescu and compares MB/s, round by round."""
     appliance = Appliance(folder / "appliance", "[intake]\nreserve_mb = 1")
-    rates: dict[str, list[float]] = {"calcedge": [], "Orthanc": []}
-    ports = (_port(appliance, 1), _port(appliance, 2))
-    with Orthanc(folder / "orthanc", *ports) as orthanc, appliance:
-        targets = {"calcedge": (appliance.dicom_port, "CALCEDGE"), "Orthanc": (orthanc.dicom_port, orthanc.title)}
+    rates: dict[str, list[float]] = {"calcedge": [], "Orthanc": [], "storescp": []}
+    ports = (_port(appliance, 1), _port(appliance, 2), _port(appliance, 3))
+    with Orthanc(folder / "orthanc", *ports[:2]) as orthanc, storescp(folder / "dcmtk", ports[2]), appliance:
+        targets = {
+            "calcedge": (appliance.dicom_port, "CALCEDGE"),
+            "Orthanc": (orthanc.dicom_port, orthanc.title),
+            "storescp": (ports[2], "ANY"),
+        }
+        _pause_analysis(appliance, paused=True)
         for number in range(_ROUNDS + 1):
             for name, (port, title) in targets.items():
-                _pause_analysis(appliance, paused=True)
                 batch = folder / f"batch-{name}-{number}"
                 size = sum(
                     write(_large(f"{name}{number}", n), batch / f"{n}.dcm").stat().st_size for n in range(_BATCH)
                 )
                 start = time.monotonic()
                 assert storescu(port, batch, title=title) == 0
-                if number:  # the first round warms both up
+                if number:  # the first round warms all up
                     rates[name].append(size / 1e6 / (time.monotonic() - start))
                 for path in batch.iterdir():
                     path.unlink()
         _pause_analysis(appliance, paused=False)
-    ratios = [ours / theirs for ours, theirs in zip(rates["calcedge"], rates["Orthanc"], strict=True)]
-    how = f"{_ROUNDS} rounds of {_BATCH} images of 10.5 MB with storescu, in turn, durable before success"
-    yield at_least("intake, calcedge / Orthanc", statistics.median(ratios), "x", 1.5, how)
-    yield plain("intake, calcedge", statistics.median(rates["calcedge"]), "MB/s", how)
-    yield plain("intake, Orthanc", statistics.median(rates["Orthanc"]), "MB/s", how)
+    ours = statistics.median(rates["calcedge"])
+    how = f"median of {_ROUNDS} rounds of {_BATCH} images of 10.5 MB with storescu, in turn, durable before success"
+    for peer, least, more in (("Orthanc", 1.5, ""), ("storescp", None, "; DCMTK's storescp makes nothing durable")):
+        theirs = statistics.median(rates[peer])
+        ratio = statistics.median(a / b for a, b in zip(rates["calcedge"], rates[peer], strict=True))
+        yield against(peer, "intake of images", ours, theirs, "MB/s", how + more, ratio=ratio, least=least)
 
 
 def one_association(folder: Path) -> Iterator[Figure]:

@@ -58,7 +58,7 @@ def page(folder: Path) -> Iterator[Figure]:
         browser.start()
         took: list[float] = []
         for number in range(_IMAGES + 2):
-            for last_byte_s in one_association(appliance.dicom_port, [_ten_megabytes(number)]):
+            for last_byte_s in one_association(appliance.dicom_port, [ten_megabytes(number)]):
                 end_s = time.monotonic() + 30
                 while number + 1 not in browser.shown_s:
                     assert time.monotonic() < end_s, f"image {number + 1} did not show"
@@ -72,7 +72,7 @@ def page(folder: Path) -> Iterator[Figure]:
     yield plain("last byte to findings on the page, slowest", max(took), "s", how)
 
 
-def _ten_megabytes(number: int) -> Dataset:
+def ten_megabytes(number: int) -> Dataset:
     """A golden phantom, uncompressed and put in the middle of a 2560 x 2048 field."""
     dataset = new_hand(number)
     pixels = dataset.pixel_array

@@ -1,6 +1,6 @@
-"""The peer of the detector's bench: the same analysis with its networks in PyTorch eager, in turn, in one process.
+"""The peers of the detector's bench: the same analysis with its networks in other runtimes, in turn, in one process.
 
-Runs in the training environment, `python -m tests.bench.eager RELEASE FILM ROUNDS THREADS`, and prints JSON.
+Runs in the training environment, `python -m tests.bench.runtimes RELEASE FILM ROUNDS THREADS`, and prints JSON.
 The graphs' own weights are used, batch normalisation already folded in, which is in PyTorch's favour.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import openvino
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from numpy.typing import NDArray
@@ -49,6 +50,21 @@ class EagerSession:
             return [values[name].numpy() for name in outputs]
 
 
+class OpenVinoSession:
+    """A graph as OpenVINO compiles it for this processor, in single precision."""
+
+    def __init__(self, graph: bytes, threads: int) -> None:
+        """Compiles the graph."""
+        core = openvino.Core()
+        settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        self._compiled = core.compile_model(core.read_model(graph), "CPU", settings)
+
+    def run(self, outputs: Sequence[str], feed: Feed) -> list[NDArray[np.float32]]:
+        """As onnxruntime's."""
+        answer = self._compiled(feed["image"])
+        return [answer[name] for name in outputs]
+
+
 def _conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, **facts: Any) -> Tensor:
     top, left, bottom, right = facts["pads"]
     assert (top, left) == (bottom, right)
@@ -73,11 +89,12 @@ _OPERATORS: dict[str, Callable[..., Tensor]] = {
 
 
 def main(release: Path, film: Path, rounds: int, threads: int) -> None:
-    """Analyses the film with both runtimes in turn."""
+    """Analyses the film with each runtime in turn."""
     torch.set_num_threads(threads)
     stands = {
-        "onnxruntime": Stand(release, film, threads=threads),
-        "eager": Stand(release, film, threads=threads, other=EagerSession),
+        "calcedge": Stand(release, film, threads=threads),
+        "PyTorch eager": Stand(release, film, threads=threads, other=EagerSession),
+        "OpenVINO": Stand(release, film, threads=threads, other=lambda graph: OpenVinoSession(graph, threads)),
     }
     took: dict[str, list[dict[str, Any]]] = {name: [] for name in stands}
     for number in range(rounds + 1):
