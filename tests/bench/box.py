@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from tests.bench.figure import Figure, at_most, plain
 from tests.bench.latency import ten_megabytes
 from tests.peers.appliance import Appliance
@@ -27,6 +29,8 @@ from tests.systemd.units import MOST_EXPOSED, exposure
 _STARTS: Final = 5
 _FILMS: Final = 8
 _MIB: Final = 1 << 20
+_WAITING: Final = (psutil.CONN_LISTEN, psutil.CONN_NONE)
+"""States of sockets that strangers can reach: TCP, and UDP."""
 IMAGE_BUDGET_MB: Final = 50.0
 """What a film of 10.5 MB may write with one folder as destination: itself and its results, each once into the store and
 once into the folder, and what the database and its journal need. Stated in docs/install.md."""
@@ -100,9 +104,8 @@ def ports(folder: Path) -> Iterator[Figure]:
     """Every port of a running appliance that listens, and what each tells somebody without credentials."""
     with running(folder, images=1, more='peers = [{ title = "UNIT" }]') as appliance:
         switched_on = {appliance.dicom_port, appliance.web_port}
-        taken = [
-            (c.type, c.laddr.port) for p in appliance.processes() for c in p.net_connections("inet") if not c.raddr
-        ]
+        sockets = [one for process in appliance.processes() for one in process.net_connections("inet")]
+        taken = [(one.type, one.laddr.port) for one in sockets if one.status in _WAITING]
         strange = [port for kind, port in taken if kind != socket.SOCK_STREAM or port not in switched_on]
         answered = set(open_tcp("127.0.0.1", [port for _, port in taken]))
         told = answers(appliance)

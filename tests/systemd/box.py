@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -50,7 +51,7 @@ class Box:
         """Pulls the plug."""
         self.pull_the_plug()
         for group in self._groups():
-            wait_for(lambda group=group: _removed(group))
+            wait_for(partial(_removed, group))
 
     def start(self) -> None:
         """Boots, and connects the cable."""
