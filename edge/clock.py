@@ -39,7 +39,7 @@ class Stamp:
     @property
     def iso(self) -> str:
         """UTC in ISO 8601, milliseconds, with Z."""
-        return self.utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{self.utc.microsecond // 1000:03d}Z"
+        return self.utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 class Clock(Protocol):
@@ -72,8 +72,13 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def clock_trusted() -> bool:
     """Whether the kernel says that the wall clock is kept in step by a time source (adjtimex(2))."""
     buffer = ctypes.create_string_buffer(512)  # struct timex, modes = 0: read only
-    state = int(ctypes.CDLL(None, use_errno=True).adjtimex(buffer))
+    state = int(_libc().adjtimex(buffer))
     return 0 <= state < _NTP_UNSYNCHRONISED

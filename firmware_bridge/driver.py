@@ -9,6 +9,7 @@ What always holds: a driver's methods never raise, whatever the bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,7 +25,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Persist:
-    """Make this event durable, then call `event_persisted`; or `event_refused`."""
+    """Make this event durable, then call `events_persisted`; or `events_refused`."""
 
     event: ReceivedEvent
 
@@ -63,12 +64,16 @@ class Driver(Protocol):
         """Time passed. Called at least every 50 ms."""
         ...
 
-    def event_persisted(self, key: EventKey) -> list[Action]:
-        """The event with this key is durable."""
+    def expects(self, now_ns: int) -> bool:
+        """Whether bytes must be read the moment they come: something is on its way whose arrival is measured."""
         ...
 
-    def event_refused(self, key: EventKey) -> None:
-        """The event could not be made durable now."""
+    def events_persisted(self, keys: Sequence[EventKey]) -> list[Action]:
+        """The events with these keys are durable."""
+        ...
+
+    def events_refused(self, keys: Sequence[EventKey]) -> None:
+        """The events could not be made durable now."""
         ...
 
     def status(self) -> LinkStatus:

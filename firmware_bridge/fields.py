@@ -275,7 +275,7 @@ def _decode_map(payload: bytes) -> dict[Any, Any]:
         items = decoder.decode()
     except (cbor2.CBORDecodeError, TypeError) as error:  # TypeError: a key that can't be hashed
         raise MessageError(f"not CBOR: {error}") from None
-    if type(items) is not dict or any(type(key) is not int for key in items):  # True would pass for 1
+    if type(items) is not dict or set(map(type, items)) - {int}:  # True would pass for 1
         raise MessageError("not a CBOR map with whole numbers as keys")
     if stream.tell() != len(payload):
         raise MessageError("bytes behind the CBOR map")

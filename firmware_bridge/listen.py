@@ -13,7 +13,7 @@ What always holds:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -118,14 +118,21 @@ class Listener:
             actions += self._step(Input.LATE, now_ns)
         return [*self._keeping.again(now_ns), *actions]
 
-    def event_persisted(self, key: EventKey) -> list[Action]:
-        """The event is durable. Nobody is told."""
-        self._keeping.kept(key)
+    def expects(self, now_ns: int) -> bool:
+        """Always: when a frame came is all that a listener has to tell the unit's time by."""
+        del now_ns
+        return True
+
+    def events_persisted(self, keys: Sequence[EventKey]) -> list[Action]:
+        """The events are durable. Nobody is told."""
+        for key in keys:
+            self._keeping.kept(key)
         return []
 
-    def event_refused(self, key: EventKey) -> None:
-        """The event could not be made durable now: it stays here and is offered again."""
-        self._keeping.not_kept(key)
+    def events_refused(self, keys: Sequence[EventKey]) -> None:
+        """The events could not be made durable now: they stay here and are offered again."""
+        for key in keys:
+            self._keeping.not_kept(key)
 
     def status(self) -> LinkStatus:
         """The link now."""

@@ -50,6 +50,10 @@ class PortLost(Exception):  # noqa: N818 - what happened, a normal event of this
 class Port(Protocol):
     """An open port. Every call may raise PortLost; after that only `close` may be called."""
 
+    def collect(self, seconds: float) -> None:
+        """Lets bytes collect for so long; returns at once when the other end hangs up."""
+        ...
+
     def read(self) -> bytes:
         """What has arrived, waiting up to `READ_WAIT_S` for the first byte; empty when nothing came."""
         ...
@@ -81,19 +85,20 @@ class SerialPort:
             self.close()
             raise PortLost(_REASONS.get(getattr(error, "errno", None) or 0, LinkReason.PORT_LOST)) from None
 
+    def collect(self, seconds: float) -> None:
+        """Waits, unless the other end hangs up."""
+        _collect(self.fileno(), seconds)
+
     def read(self) -> bytes:
         """What has arrived; one wait, one read. Past pyserial, which would wait and read twice."""
+        return _read(self.fileno())
+
+    def fileno(self) -> int:
+        """The descriptor."""
         try:
-            fd = self._serial.fileno()
-            ready, _, _ = select.select([fd], [], [], READ_WAIT_S)
-            data = os.read(fd, _READ_BYTES) if ready else None
-        except BlockingIOError:
-            return b""
-        except (OSError, ValueError, TypeError):  # the last two: a close in between
+            return self._serial.fileno()
+        except OSError:  # closed
             raise PortLost(LinkReason.PORT_LOST) from None
-        if data == b"":
-            raise PortLost(LinkReason.PORT_LOST)  # the other end hung up
-        return data or b""
 
     def write(self, data: bytes) -> None:
         """Gives `data` to the driver; a stalled line counts as lost."""
@@ -128,20 +133,13 @@ class ListeningPort:
         with contextlib.suppress(OSError):
             fcntl.ioctl(self._fd, termios.TIOCMBIC, struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS))
 
+    def collect(self, seconds: float) -> None:
+        """Waits, unless the other end hangs up."""
+        _collect(self.fileno(), seconds)
+
     def read(self) -> bytes:
         """What has arrived; one wait, one read."""
-        if self._fd is None:
-            raise PortLost(LinkReason.PORT_LOST)
-        try:
-            ready, _, _ = select.select([self._fd], [], [], READ_WAIT_S)
-            data = os.read(self._fd, _READ_BYTES) if ready else None
-        except BlockingIOError:
-            return b""
-        except OSError:
-            raise PortLost(LinkReason.PORT_LOST) from None
-        if data == b"":
-            raise PortLost(LinkReason.PORT_LOST)  # the other end hung up
-        return data or b""
+        return _read(self.fileno())
 
     def write(self, data: bytes) -> NoReturn:
         """There is no way to write. A driver that tries is wrong, and the bridge ends."""
@@ -159,6 +157,25 @@ class ListeningPort:
         if fd is not None:
             with contextlib.suppress(OSError):
                 os.close(fd)
+
+
+def _collect(fd: int, seconds: float) -> None:
+    poll = select.poll()
+    poll.register(fd, 0)  # of what may happen, only a hang-up ends the wait
+    poll.poll(seconds * 1000)
+
+
+def _read(fd: int) -> bytes:
+    try:
+        ready, _, _ = select.select([fd], [], [], READ_WAIT_S)
+        data = os.read(fd, _READ_BYTES) if ready else None
+    except BlockingIOError:
+        return b""
+    except (OSError, ValueError):  # the latter: a close in between
+        raise PortLost(LinkReason.PORT_LOST) from None
+    if data == b"":
+        raise PortLost(LinkReason.PORT_LOST)  # the other end hung up
+    return data or b""
 
 
 def _make_raw(fd: int, baud: int) -> None:

@@ -8,12 +8,12 @@ of a session, one line for each state and input.
     HELLO            ------------->
                      <-------------   TIME_REQ, HELLO_ACK
     TIME_RSP         ------------->
-    EXPOSURE seq 7   ------------->   Persist(event 7) ... event_persisted(7)
+    EXPOSURE seq 7   ------------->   Persist(event 7) ... events_persisted([7])
                      <-------------   EVENT_ACK upto 7
 
 What always holds:
 
-- An event is acknowledged only after `event_persisted` (or when the unit itself says that it no longer holds it).
+- An event is acknowledged only after `events_persisted` (or when the unit itself says that it no longer holds it).
 - An event is handed out at most once at a time, and not again once it is durable (unless the unit had said that it was
   gone: then rather twice than never; the sink knows it by its key).
 - No bytes make it raise.
@@ -23,7 +23,7 @@ What always holds:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -128,6 +128,8 @@ class Session:
         self._replay_asked_ns = -_REPLAY_AGAIN_NS
         self._sent = 0
         self._durable = True
+        self._repeated = False
+        """Whether something came again that is durable: its acknowledgement was lost."""
         self._acts: Final[dict[Do, Callable[[_Given], list[Action]]]] = {
             Do.NOTHING: self._nothing,
             Do.GREET: self._greet,
@@ -162,6 +164,9 @@ class Session:
                 break
             self._heard_ns = now_ns
             actions += self._frame(frame, now_ns)
+        if self._repeated and self._unit is not None and self._state in _TALKING:
+            actions.append(self._send(self._unit.delivery.ack()))
+        self._repeated = False
         return actions
 
     def tick(self, now_ns: int) -> list[Action]:
@@ -176,19 +181,26 @@ class Session:
             actions.append(self._send(self._unit.time.ask(now_ns)))
         return actions
 
-    def event_persisted(self, key: EventKey) -> list[Action]:
-        """The event with this key is durable: acknowledge it."""
+    def expects(self, now_ns: int) -> bool:
+        """While nobody was met, and while the unit is asked for its time."""
+        return self._state is not State.UP or self._unit is None or self._unit.time.waits(now_ns)
+
+    def events_persisted(self, keys: Sequence[EventKey]) -> list[Action]:
+        """The events with these keys are durable: acknowledge them together."""
         self._durable = True
         unit = self._unit
-        if unit is None or key.device_id != unit.hello.device_id or not unit.delivery.persisted(key.seq, key.boot_id):
+        if unit is None:
             return []
-        return [self._send(unit.delivery.ack())] if self._state in _TALKING else []
+        ours = [key for key in keys if key.device_id == unit.hello.device_id]
+        marked = [unit.delivery.persisted(key.seq, key.boot_id) for key in ours]
+        return [self._send(unit.delivery.ack())] if any(marked) and self._state in _TALKING else []
 
-    def event_refused(self, key: EventKey) -> None:
-        """The event could not be made durable: the unit will send it again."""
+    def events_refused(self, keys: Sequence[EventKey]) -> None:
+        """The events could not be made durable: the unit will send them again."""
         self._durable = False
-        if self._unit is not None and key.device_id == self._unit.hello.device_id:
-            self._unit.delivery.refused(key.seq, key.boot_id)
+        for key in keys:
+            if self._unit is not None and key.device_id == self._unit.hello.device_id:
+                self._unit.delivery.refused(key.seq, key.boot_id)
 
     @property
     def state(self) -> State:
@@ -323,12 +335,13 @@ class Session:
 
     def _event(self, unit: _Unit, frame: Frame, message: Event, now_ns: int) -> list[Action]:
         boot_id = message.boot_id or unit.hello.boot_id
-        if unit.time.map.best_round_trip_ns is None and now_ns - unit.met_ns < _CLOCK_GRACE_NS:
+        if not unit.time.map.known and now_ns - unit.met_ns < _CLOCK_GRACE_NS:
             return []  # its time answer was lost: an exposure is worth more with its moment, and comes again
         verdict = unit.delivery.arrived(frame.seq, boot_id)
         if verdict is not Verdict.NEW:
             self._counts["events_repeated"] += 1
-            return [self._send(unit.delivery.ack())] if verdict is Verdict.DURABLE else []
+            self._repeated = self._repeated or verdict is Verdict.DURABLE
+            return []
         self._counts["events_new"] += 1
         earlier = boot_id != unit.hello.boot_id
         replayed = earlier or bool(frame.flags & FrameFlag.REPLAY)

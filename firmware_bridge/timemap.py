@@ -33,6 +33,8 @@ _ASK_EVERY_NS: Final = 980_000_000
 """Not a whole second: a unit that does something each second would delay every answer alike."""
 _ASK_AT_FIRST_NS: Final = 60_000_000
 _ASKED_AT_FIRST: Final = 8
+_ANSWER_NS: Final = 100_000_000
+"""An answer that takes longer says little about the unit's time, and may never come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ class TimeMap:
         unit_ns = (rx_tick + tx_tick) * _NS // (2 * self._tick_hz)
         self._samples.append(Sample(unit_ns, (sent_ns + received_ns) // 2 - unit_ns, round_trip_ns))
         self._line = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any sample."""
+        return bool(self._samples)
 
     @property
     def best_round_trip_ns(self) -> int | None:
@@ -150,6 +157,10 @@ class TimeKeeper:
         self._asked += 1
         self._next_ns = now_ns + (_ASK_AT_FIRST_NS if self._asked <= _ASKED_AT_FIRST else _ASK_EVERY_NS)
         return TimeReq(now_ns)
+
+    def waits(self, now_ns: int) -> bool:
+        """Whether an answer may come at any moment."""
+        return bool(self._open) and now_ns - self._open[-1] < _ANSWER_NS
 
     def answered(self, answer: TimeRsp, now_ns: int) -> None:
         """Takes an answer in; ignores one to a question that was not asked, or was answered already."""

@@ -107,6 +107,10 @@ class TracedPort:
         self._port = port
         self._trace = trace
 
+    def collect(self, seconds: float) -> None:
+        """As the port."""
+        self._port.collect(seconds)
+
     def read(self) -> bytes:
         """As the port."""
         data = self._port.read()
@@ -151,17 +155,22 @@ def read(path: Path) -> Recording:
     for number, line in _whole(lines[1:]):
         try:
             if line.startswith("# "):
-                name, _, value = line[2:].partition(" ")
+                name, _, value = _printable(line[2:]).partition(" ")
                 facts[name] = value
                 continue
             at, kind, what = line.split(" ", 2)
             if kind == "note":
-                notes.append((float(at), what))
+                notes.append((float(at), _printable(what)))
             else:
                 chunks.append(Chunk(float(at), _WHO[kind], bytes.fromhex(what)))
         except (KeyError, ValueError):
             raise TraceError(f"{path.name}: line {number} is not `seconds who bytes`: {line[:60]!r}") from None
     return Recording(facts, tuple(chunks), tuple(notes))
+
+
+def _printable(text: str) -> str:
+    """A trace may come from anybody and is shown on terminals: nothing in it moves a cursor."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _whole(lines: list[str]) -> Iterator[tuple[int, str]]:

@@ -1,12 +1,13 @@
 """What the bridge hears, made durable: the sink that stands between the serial link and the store.
 
-The bridge acknowledges an event to the unit only after `persist` has returned; an event that is delivered again is
-known by its key (device, boot, sequence) and kept once.
+The bridge acknowledges events to the unit only after `persist` has returned; what one read of the line brought is one
+transaction. An event that is delivered again is known by its key (device, boot, sequence) and kept once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -26,14 +27,17 @@ class DurableSink:
         self._store = store
         self._on_status = on_status
 
-    def persist(self, event: ReceivedEvent) -> None:
-        """Keeps the event; returns once it is durable.
+    def persist(self, arrived: Sequence[ReceivedEvent]) -> None:
+        """Keeps the events in one transaction; returns once they are durable.
 
         Raises:
-            NotPersisted: when the store can't take it now: the unit keeps it and sends it again.
+            NotPersisted: when the store can't take them now: the unit keeps them and sends them again.
         """
+        now = self._store.clock.now()
         try:
-            self._keep(event)
+            with self._store.transaction() as tx:
+                for event in arrived:
+                    _keep(tx, event, moment(now, event.host_monotonic_ns))
         except (StoreError, OSError) as error:
             raise NotPersisted(type(error).__name__) from error
 
@@ -41,31 +45,25 @@ class DurableSink:
         """Passes the live status on."""
         self._on_status(status)
 
-    def _keep(self, event: ReceivedEvent) -> None:
-        at = moment(self._store.clock.now(), event.host_monotonic_ns)
-        key = (event.key.device_id, event.key.boot_id, event.key.seq)
-        message = event.message
-        with self._store.transaction() as tx:
-            if isinstance(message, Exposure):
-                technique = (
-                    message.kvp,
-                    message.tube_current_ma,
-                    message.exposure_time_ms,
-                    message.exposure_mas,
-                )
-                number = exposures.add(tx, key, technique, int(message.end_code), at, mapped=event.mapped)
-                if number is not None:
-                    subject = f"exposure:{number}"
-                    events.append(tx, at, ACTOR, "exposure", subject, kvp=message.kvp, **_more(event, message))
-            elif isinstance(message, StateChange):
-                body: dict[str, object] = {"old": message.old.name, "new": message.new.name}
-                if exposures.add_unit_event(tx, key, "state", body, at):
-                    events.append(tx, at, ACTOR, "unit-state", "unit", **body)
-            elif isinstance(message, Fault):
-                body = {"fault": message.code.name, "level": message.level.name, "active": message.active}
-                told = body | {"text": message.text, "payload": event.payload.hex()}
-                if exposures.add_unit_event(tx, key, "fault", told, at):
-                    events.append(tx, at, ACTOR, "unit-fault", "unit", **body)
+
+def _keep(tx: sqlite3.Connection, event: ReceivedEvent, at: Stamp) -> None:
+    key = (event.key.device_id, event.key.boot_id, event.key.seq)
+    match event.message:
+        case Exposure() as exposure:
+            technique = (exposure.kvp, exposure.tube_current_ma, exposure.exposure_time_ms, exposure.exposure_mas)
+            number = exposures.add(tx, key, technique, int(exposure.end_code), at, mapped=event.mapped)
+            if number is not None:
+                subject = f"exposure:{number}"
+                events.append(tx, at, ACTOR, "exposure", subject, kvp=exposure.kvp, **_more(event, exposure))
+        case StateChange(old=old, new=new):
+            body: dict[str, object] = {"old": old.name, "new": new.name}
+            if exposures.add_unit_event(tx, key, "state", body, at):
+                events.append(tx, at, ACTOR, "unit-state", "unit", **body)
+        case Fault() as fault:
+            body = {"fault": fault.code.name, "level": fault.level.name, "active": fault.active}
+            told = body | {"text": fault.text, "payload": event.payload.hex()}
+            if exposures.add_unit_event(tx, key, "fault", told, at):
+                events.append(tx, at, ACTOR, "unit-fault", "unit", **body)
 
 
 def _more(event: ReceivedEvent, exposure: Exposure) -> dict[str, object]:

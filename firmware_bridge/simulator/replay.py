@@ -16,7 +16,7 @@ from firmware_bridge.spellman import frame as spellman
 from firmware_bridge.spellman.pmx import PMX
 from firmware_bridge.spellman.profile import Accepted, Profile, Reading, Refused, Unreadable, interpret
 from firmware_bridge.spellman.xrv import XRV
-from firmware_bridge.trace import Chunk, Recording, Who
+from firmware_bridge.trace import Chunk, Recording, TraceError, Who
 
 _SPELLMAN: Final = {profile.name: profile for profile in (PMX, XRV)}
 PROFILES: Final = (PORTABLE.name, *_SPELLMAN)
@@ -28,7 +28,12 @@ def in_words(recording: Recording, profile: str) -> Iterator[str]:
     Args:
         recording: the trace.
         profile: own, spellman-pmx or spellman-xrv.
+
+    Raises:
+        TraceError: if it is of none of them.
     """
+    if profile not in PROFILES:
+        raise TraceError(f"a unit of kind {profile!r} is not known here; known: " + ", ".join(PROFILES))
     decoders = _own() if profile == PORTABLE.name else _foreign(_SPELLMAN[profile])
     notes = list(recording.notes)
     for chunk in recording.chunks:
@@ -49,8 +54,13 @@ def play(
 
     Raises:
         OSError: if the port's link can't be made.
+        TraceError: if the trace says no speed that is one.
     """
-    terminal = Terminal(port_link, int(recording.facts.get("baud", "115200")))
+    baud = recording.facts.get("baud", "115200")
+    try:
+        terminal = Terminal(port_link, int(baud))
+    except (KeyError, ValueError):
+        raise TraceError(f"baud {baud!r} is no speed of a serial port") from None
     terminal.plug()
     try:
         say(f"replay port={port_link.name} chunks={len(recording.chunks)}")

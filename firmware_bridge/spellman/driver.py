@@ -11,6 +11,7 @@ that the generator still holds when polling goes on in the same run.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Final
 
 from firmware_bridge.driver import Action, ClosePort, Send
@@ -139,14 +140,21 @@ class Poller:
             self._enter(Input.LATE)
         return [*actions, *self._ask(now_ns)]
 
-    def event_persisted(self, key: EventKey) -> list[Action]:
-        """The event is durable. The generator is not told: it knows of no events."""
-        self._keeping.kept(key)
+    def expects(self, now_ns: int) -> bool:
+        """Always: the next question follows an answer at once."""
+        del now_ns
+        return True
+
+    def events_persisted(self, keys: Sequence[EventKey]) -> list[Action]:
+        """The events are durable. The generator is not told: it knows of no events."""
+        for key in keys:
+            self._keeping.kept(key)
         return []
 
-    def event_refused(self, key: EventKey) -> None:
-        """The event could not be made durable now: it stays here and is offered again."""
-        self._keeping.not_kept(key)
+    def events_refused(self, keys: Sequence[EventKey]) -> None:
+        """The events could not be made durable now: they stay here and are offered again."""
+        for key in keys:
+            self._keeping.not_kept(key)
 
     def status(self) -> LinkStatus:
         """The link now."""

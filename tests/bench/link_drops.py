@@ -11,7 +11,7 @@ import random
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from firmware_bridge.bridge import Bridge
@@ -35,6 +35,9 @@ class Watched:
         self._moments = moments
         self._decoder = Decoder()
 
+    def collect(self, seconds: float) -> None:
+        self._port.collect(seconds)
+
     def read(self) -> bytes:
         data = self._port.read()
         if not self._moments.framed_s and self._decoder.feed(data):
@@ -55,8 +58,8 @@ class Moments:
         self.up = False
         self.down_s = self.framed_s = 0.0
 
-    def persist(self, event: ReceivedEvent) -> None:
-        assert event.key.seq > 0
+    def persist(self, arrived: Sequence[ReceivedEvent]) -> None:
+        assert all(event.key.seq > 0 for event in arrived)
 
     def status(self, status: LinkStatus) -> None:
         up = status.link is LinkState.UP

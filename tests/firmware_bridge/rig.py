@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from firmware_bridge.bridge import Bridge, EventKey, LinkReason, LinkState, LinkStatus, NotPersisted, ReceivedEvent
@@ -24,13 +24,14 @@ class Disk:
         self.refuse = False
         self.changed = threading.Condition()
 
-    def persist(self, event: ReceivedEvent) -> None:
+    def persist(self, arrived: Sequence[ReceivedEvent]) -> None:
         with self.changed:
-            self.calls.append(event.key)
+            self.calls += [event.key for event in arrived]
             self.changed.notify_all()
             if self.refuse:
                 raise NotPersisted("disk full")
-            self.events.setdefault(event.key, event)
+            for event in arrived:
+                self.events.setdefault(event.key, event)
 
     def status(self, status: LinkStatus) -> None:
         with self.changed:

@@ -253,10 +253,10 @@ class Wire:
                     self._send(data)
                 case Persist(event):
                     if self.refuse:
-                        self.poller.event_refused(event.key)
+                        self.poller.events_refused([event.key])
                     else:
                         self.events.append(event)
-                        assert self.poller.event_persisted(event.key) == []
+                        assert self.poller.events_persisted([event.key]) == []
                 case ClosePort(reason):
                     self.closed.append(reason)
                     self._arriving.clear()

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from firmware_bridge.bridge import Bridge, LinkReason, LinkState, LinkStatus, ReceivedEvent
+from firmware_bridge.bridge import (
+    COLLECT_S,
+    Bridge,
+    EventKey,
+    LinkReason,
+    LinkState,
+    LinkStatus,
+    NotPersisted,
+    ReceivedEvent,
+    _Run,
+)
+from firmware_bridge.driver import Action, Persist, Send
 from firmware_bridge.messages import EndCode, StateChange, UnitState
 from firmware_bridge.port import PortLost
 from firmware_bridge.simulator import Scenario
@@ -174,6 +186,9 @@ class Broken:
     def __init__(self) -> None:
         self.closed = False
 
+    def collect(self, seconds: float) -> None:
+        assert seconds > 0
+
     def read(self) -> bytes:
         raise PortLost(LinkReason.PORT_LOST)
 
@@ -201,6 +216,102 @@ def test_a_port_that_fails_is_closed_at_once_and_opened_again(disk: Disk) -> Non
     assert all(port.closed for port in opened)
 
 
+class Scripted:
+    """A port, a driver and a sink in one, so that the order of what the bridge does with them is one list.
+
+    Each read brings a byte, for which the driver answers with the next of `answers`.
+    """
+
+    up = True
+
+    def __init__(self, *answers: list[Action], expecting: bool = False, breaks_at: str = "") -> None:
+        self.log: list[str] = []
+        self._answers = iter(answers)
+        self._expecting = expecting
+        self._breaks_at = breaks_at
+
+    def turn(self, times: int) -> list[str]:
+        run = _Run("nowhere", self, lambda _: self, self)  # type: ignore[arg-type]
+        for _ in range(1 + times):  # the first opens the port
+            run.turn()
+        return self.log
+
+    def collect(self, seconds: float) -> None:
+        assert seconds == COLLECT_S
+        self.log.append("collect")
+
+    def read(self) -> bytes:
+        return b"."
+
+    def write(self, data: bytes) -> None:
+        self.log.append(f"send {data.decode()}")
+        if data.decode() == self._breaks_at:
+            raise PortLost(LinkReason.PORT_LOST)
+
+    def close(self) -> None:
+        self.log.append("close")
+
+    def port_opened(self, now_ns: int) -> list[Action]:
+        assert now_ns > 0
+        return []
+
+    def port_lost(self, reason: LinkReason, now_ns: int) -> list[Action]:
+        assert now_ns > 0
+        self.log.append(f"lost {reason}")
+        return []
+
+    def feed(self, data: bytes, now_ns: int) -> list[Action]:
+        assert (data, now_ns > 0) == (b".", True)
+        return next(self._answers)
+
+    def tick(self, now_ns: int) -> list[Action]:
+        assert now_ns > 0
+        return []
+
+    def expects(self, now_ns: int) -> bool:
+        assert now_ns > 0
+        return self._expecting
+
+    def persist(self, arrived: Sequence[ReceivedEvent]) -> None:
+        self.log.append("keep " + " ".join(str(event.key.seq) for event in arrived))
+        if arrived[0].key.seq > 90:
+            raise NotPersisted("disk full")
+
+    def events_persisted(self, keys: Sequence[EventKey]) -> list[Action]:
+        return [Send(b"ack" + b"".join(b" %d" % key.seq for key in keys))]
+
+    def events_refused(self, keys: Sequence[EventKey]) -> None:
+        self.log.append("refused " + " ".join(str(key.seq) for key in keys))
+
+    def status(self, status: LinkStatus | None = None) -> LinkStatus:
+        """The driver's question and the sink's news: both are quick."""
+        return status or LinkStatus(LinkState.UP, LinkReason.NONE)
+
+
+def keep(seq: int) -> Persist:
+    return Persist(
+        ReceivedEvent(EventKey("XU-1", 7, seq), StateChange(1, UnitState.PREP, UnitState.READY), 1, 1, True, False)
+    )
+
+
+@pytest.mark.requirement("an exposure is confirmed to the unit only when it is on disk")
+def test_what_one_read_brings_is_kept_at_once_and_then_confirmed_at_once() -> None:
+    scripted = Scripted([keep(1), Send(b"what"), keep(2), Send(b"ever")], [keep(91), keep(3)])
+    assert scripted.turn(2) == ["send whatever", "keep 1 2", "send ack 1 2", "collect", "keep 91 3", "refused 91 3"]
+
+
+def test_a_port_that_fails_while_something_is_sent_costs_no_event_that_arrived() -> None:
+    scripted = Scripted([keep(1), Send(b"what")], breaks_at="what")
+    assert scripted.turn(1) == ["send what", "keep 1", "close", "lost port-lost"]
+    scripted = Scripted([keep(1)], breaks_at="ack 1")
+    assert scripted.turn(1) == ["keep 1", "send ack 1", "close", "lost port-lost"]
+
+
+def test_while_a_moment_of_arrival_counts_nothing_is_left_to_collect() -> None:
+    assert Scripted([], [], [], expecting=True).turn(3) == []
+    assert Scripted([], [], []).turn(3) == ["collect", "collect"]
+
+
 class Bug(Exception):  # noqa: N818 - not one of the sink's own
     """Something that a sink must not raise."""
 
@@ -208,8 +319,8 @@ class Bug(Exception):  # noqa: N818 - not one of the sink's own
 class BrokenDisk:
     """A sink with a bug."""
 
-    def persist(self, event: ReceivedEvent) -> None:
-        raise Bug(event.key)
+    def persist(self, arrived: Sequence[ReceivedEvent]) -> None:
+        raise Bug(arrived[0].key)
 
     def status(self, status: LinkStatus) -> None:
         assert status.counters.frames_good >= 0

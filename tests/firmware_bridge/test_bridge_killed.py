@@ -29,15 +29,15 @@ class File:
         whole = [line for line in self.file.read().split(b"\\n")[:-1] if line.startswith(b"{")]
         self.known = {(one["boot"], one["seq"]) for one in map(json.loads, whole)}
 
-    def persist(self, event):
-        key = (event.key.boot_id, event.key.seq)
-        if key in self.known:
-            return
-        line = {"boot": key[0], "seq": key[1], "what": type(event.message).__name__}
-        self.file.write(b"\\n" + json.dumps(line).encode() + b"\\n")  # a torn line before it stays on its own
+    def persist(self, arrived):
+        for event in arrived:
+            key = (event.key.boot_id, event.key.seq)
+            if key not in self.known:
+                line = {"boot": key[0], "seq": key[1], "what": type(event.message).__name__}
+                self.file.write(b"\\n" + json.dumps(line).encode() + b"\\n")  # a torn line before it stays on its own
+                self.known.add(key)
         self.file.flush()
         os.fsync(self.file.fileno())
-        self.known.add(key)
 
     def status(self, status):
         pass

@@ -109,7 +109,7 @@ class World:
             raise Killed
         if dice < 0.04:
             self.faults["not kept"] += 1
-            self.session.event_refused(key)
+            self.session.events_refused([key])
             return
         self.kept[key] += 1
         known = self.disk.setdefault(key, replace(action.event.message, boot_id=None))
@@ -117,7 +117,7 @@ class World:
         if dice < 0.06:
             self.faults["killed after disk"] += 1
             raise Killed
-        self._do(self.session.event_persisted(key))
+        self._do(self.session.events_persisted([key]))
 
     def _restart(self) -> None:
         self.session = Session()

@@ -141,7 +141,7 @@ def test_events_are_handed_out_once_with_the_moment_that_one_way_allows() -> Non
     assert event.key == EventKey("XU-1", BOOT, 1)
     assert event.mapped
     assert abs(event.host_monotonic_ns - (START + 500 * MS)) < 3 * MS  # tick 3.5 s; the boot was 3 s before START
-    assert ears.event_persisted(event.key) == []
+    assert ears.events_persisted([event.key]) == []
     assert heard(ears.feed(wire(EXPOSURE, seq=1, flags=3), START + 5_200 * MS)) == []
     status = ears.status()
     assert (status.link, status.reason, status.mode) == (LinkState.UP, LinkReason.NONE, Mode.LISTEN)
@@ -156,7 +156,7 @@ def test_a_listener_that_comes_late_keeps_events_under_a_name_for_the_time_being
     (event,) = heard(ears.feed(wire(EXPOSURE, seq=31), START))
     assert event.key == EventKey(UNNAMED, BOOT & 0xFFFF, 31)
     assert not event.mapped
-    assert ears.event_persisted(event.key) == []
+    assert ears.events_persisted([event.key]) == []
     assert (ears.status().link, ears.status().reason) == (LinkState.UP, LinkReason.NOT_NAMED)
     ears.feed(wire(HELLO), START)
     assert ears.status().reason is LinkReason.NONE
@@ -169,7 +169,7 @@ def test_the_expected_unit_gives_its_name_until_the_unit_itself_does() -> None:
     ears = listener(expected_id="XU-1")
     (event,) = heard(ears.feed(wire(EXPOSURE, seq=31), START))
     assert event.key.device_id == "XU-1"
-    ears.event_persisted(event.key)
+    ears.events_persisted([event.key])
     ears.feed(wire(replace(HELLO, device_id="XU-9")), START)
     assert ears.status().reason is LinkReason.OTHER_UNIT
     assert ears.status().expected_device_id == "XU-1"
@@ -178,7 +178,7 @@ def test_the_expected_unit_gives_its_name_until_the_unit_itself_does() -> None:
 def test_what_a_reset_brings_again_is_not_told_twice() -> None:
     ears = listener()
     (first,) = heard(ears.feed(wire(EXPOSURE, seq=31), START))  # before any HELLO
-    ears.event_persisted(first.key)
+    ears.events_persisted([first.key])
     ears.feed(wire(replace(HELLO, boot_id=BOOT + 1), boot=BOOT + 1), START)
     kept = replace(EXPOSURE, boot_id=BOOT)
     assert heard(ears.feed(wire(kept, seq=31, boot=BOOT + 1, flags=3), START)) == []
@@ -202,12 +202,12 @@ def test_gaps_are_counted_since_nothing_can_be_asked_for() -> None:
 def test_what_can_t_be_kept_now_is_offered_until_it_is() -> None:
     ears = listener()
     (event,) = heard(ears.feed(wire(EXPOSURE), START))
-    ears.event_refused(event.key)
+    ears.events_refused([event.key])
     assert ears.status().reason is LinkReason.NOT_DURABLE
     assert heard(ears.tick(START + 600 * MS)) == [event]
     assert heard(ears.tick(START + 700 * MS)) == []
     assert heard(ears.tick(START + 1_200 * MS)) == [event]
-    ears.event_persisted(event.key)
+    ears.events_persisted([event.key])
     assert heard(ears.tick(START + 2_000 * MS)) == []
 
 

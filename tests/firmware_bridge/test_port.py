@@ -52,6 +52,35 @@ def test_a_quiet_line_returns_nothing_after_the_wait(ends: tuple[int, str], open
 
 
 @either
+def test_while_bytes_collect_their_coming_wakes_nobody(ends: tuple[int, str], open_port: PortOpener) -> None:
+    port = open_port(ends[1])
+    os.write(ends[0], b"one ")
+    os.write(ends[0], b"two")
+    begun = time.monotonic()
+    port.collect(0.1)
+    assert time.monotonic() - begun >= 0.09
+    assert port.read() == b"one two"
+    port.close()
+    with pytest.raises(PortLost):
+        port.collect(0.1)
+
+
+@either
+def test_a_pulled_plug_ends_the_collecting_at_once(open_port: PortOpener) -> None:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    port = open_port(os.ttyname(slave))
+    os.close(slave)
+    os.close(master)
+    begun = time.monotonic()
+    port.collect(10.0)
+    assert time.monotonic() - begun < 2.0
+    with pytest.raises(PortLost):
+        port.read()
+    port.close()
+
+
+@either
 def test_a_port_that_is_not_there_is_absent(tmp_path: Path, open_port: PortOpener) -> None:
     with pytest.raises(PortLost) as lost:
         open_port(str(tmp_path / "nothing"))

@@ -160,20 +160,52 @@ def test_an_event_is_acknowledged_after_it_is_durable_and_not_before() -> None:
     assert event.message == EXPOSURE
     assert sent(actions) == []
     assert session.feed(wire(EXPOSURE, seq=1, flags=3), START) == []  # sent again: still in hand
-    assert sent(session.event_persisted(event.key)) == [EventAck(1, 0)]
-    assert session.event_persisted(event.key) == []
+    assert sent(session.events_persisted([event.key])) == [EventAck(1, 0)]
+    assert session.events_persisted([event.key]) == []
     assert sent(session.feed(wire(EXPOSURE, seq=1, flags=3), START)) == [EventAck(1, 0)]  # the first one was lost
     assert session.status().counters.events_new == 1
     assert session.status().counters.events_repeated == 2
 
 
+def test_events_that_became_durable_together_are_acknowledged_together() -> None:
+    session = session_in(State.UP)
+    gulp = b"".join(wire(EXPOSURE, seq=seq, flags=1) for seq in range(1, 9))
+    keys = [event.key for event in handed_out(session.feed(gulp, START))]
+    assert [key.seq for key in keys] == list(range(1, 9))
+    assert sent(session.events_persisted(keys[:6])) == [EventAck(6, 0)]
+    session.events_refused(keys[6:])
+    assert [event.key for event in handed_out(session.feed(gulp, START + MS))] == keys[6:]
+
+
+def test_what_comes_again_in_one_read_is_acknowledged_once() -> None:
+    session = session_in(State.UP)
+    gulp = b"".join(wire(EXPOSURE, seq=seq, flags=1) for seq in range(1, 5))
+    session.events_persisted([event.key for event in handed_out(session.feed(gulp, START))])
+    assert sent(session.feed(gulp, START + MS)) == [EventAck(4, 0)]
+    assert session.feed(wire(BEAT), START + 2 * MS) == []  # and that is settled
+    assert session.status().counters.events_repeated == 4
+
+
+def test_bytes_are_read_as_they_come_only_while_the_moment_of_arrival_counts() -> None:
+    session = session_in(State.GREETING)
+    assert session.expects(START)  # nobody is met yet
+    session.feed(wire(HELLO), START)
+    assert session.expects(START + MS)  # its time is on the way
+    session.feed(wire(TimeRsp(START, 4_000_000, 4_000_000)), START + 2 * MS)
+    assert not session.expects(START + 3 * MS)
+    (question,) = sent(session.tick(START + 980 * MS))
+    assert isinstance(question, TimeReq)
+    assert session.expects(START + 981 * MS)
+    assert not session.expects(START + 1_100 * MS)  # an answer that late would say little
+
+
 def test_a_refused_event_is_handed_out_again_and_the_status_says_why() -> None:
     session = session_in(State.UP)
     (event,) = handed_out(session.feed(wire(EXPOSURE), START))
-    session.event_refused(event.key)
+    session.events_refused([event.key])
     assert session.status().reason is LinkReason.NOT_DURABLE
     assert handed_out(session.feed(wire(EXPOSURE, flags=3), START)) == [replace(event, replayed=True)]
-    session.event_persisted(event.key)
+    session.events_persisted([event.key])
     assert session.status().reason is LinkReason.NONE
 
 
@@ -199,7 +231,7 @@ def test_events_that_the_unit_could_not_keep_are_counted_as_lost() -> None:
     session.feed(wire(Heartbeat(9, UnitState.READY, True, 4, 6, 0, 0)), START)
     assert session.status().counters.events_lost == 3
     (event,) = handed_out(session.feed(wire(EXPOSURE, seq=4), START))
-    assert sent(session.event_persisted(event.key)) == [EventAck(4, 0)]
+    assert sent(session.events_persisted([event.key])) == [EventAck(4, 0)]
 
 
 def test_a_heartbeat_that_contradicts_itself_confirms_nothing() -> None:
@@ -227,15 +259,15 @@ def test_persisting_an_event_of_a_boot_that_is_over_acknowledges_nothing_of_the_
     (old,) = handed_out(session.feed(wire(EXPOSURE, seq=1), START))
     meet(session, replace(HELLO, boot_id=BOOT + 1, evt_newest=1), START)
     (new,) = handed_out(session.feed(wire(EXPOSURE, seq=1, boot=BOOT + 1), START))
-    assert session.event_persisted(old.key) == []
-    assert sent(session.event_persisted(new.key)) == [EventAck(1, 0)]
+    assert session.events_persisted([old.key]) == []
+    assert sent(session.events_persisted([new.key])) == [EventAck(1, 0)]
 
 
 def test_the_same_boot_after_a_pulled_cable_goes_on_where_it_was() -> None:
     session = session_in(State.UP)
     (event,) = handed_out(session.feed(wire(EXPOSURE, seq=1), START))
     session.port_lost(LinkReason.PORT_LOST, START)
-    assert session.event_persisted(event.key) == []  # nobody to tell
+    assert session.events_persisted([event.key]) == []  # nobody to tell
     session.port_opened(START + MS)
     session.feed(wire(replace(HELLO, evt_newest=1)), START + MS)
     actions = session.feed(wire(EXPOSURE, seq=1, flags=3), START + MS)
@@ -273,7 +305,7 @@ def test_an_event_kept_over_a_reset_bears_its_own_boot_and_its_own_time() -> Non
     (event,) = handed_out(session.feed(wire(kept, seq=7, boot=BOOT + 1, flags=3), START + 901 * MS))
     assert event.key == EventKey("XU-1", BOOT, 7)
     assert (event.mapped, event.host_monotonic_ns, event.replayed) == (True, START + 100 * MS, True)
-    assert sent(session.event_persisted(event.key)) == [EventAck(7, 0)]
+    assert sent(session.events_persisted([event.key])) == [EventAck(7, 0)]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +322,7 @@ def test_an_event_that_can_t_be_read_is_kept_as_a_fault_and_blocks_nothing(type_
     assert isinstance(event.message, Fault)
     assert event.message.code is FaultCode.UNREADABLE_EVENT
     assert (event.payload, event.mapped, event.host_monotonic_ns) == (payload, False, START)
-    assert sent(session.event_persisted(event.key)) == [EventAck(1, 0)]
+    assert sent(session.events_persisted([event.key])) == [EventAck(1, 0)]
 
 
 def test_an_unknown_message_that_wants_no_acknowledgement_is_counted_and_ignored() -> None:
@@ -377,9 +409,9 @@ def test_no_unit_however_odd_makes_the_session_raise_or_acknowledge_unkept_event
         for event in handed_out(actions):
             if keeps:
                 kept.add(event.key.seq)
-                actions += session.event_persisted(event.key)
+                actions += session.events_persisted([event.key])
             else:
-                session.event_refused(event.key)
+                session.events_refused([event.key])
         for message in sent(actions):
             if isinstance(message, EventAck) and frame.type in (MessageType.STATE, MessageType.EXPOSURE, 0x13):
                 assert frame.seq in kept
@@ -392,7 +424,7 @@ def test_an_event_that_contradicts_itself_is_kept_as_a_fault_acknowledged_and_co
     assert isinstance(event.message, Fault)
     assert (event.message.code, event.message.text) == (FaultCode.IMPLAUSIBLE_EVENT, "ends-before-it-begins")
     assert event.payload == encode(replace(EXPOSURE, tick_off=3_400_000))
-    assert sent(session.event_persisted(event.key)) == [EventAck(1, 0)]
+    assert sent(session.events_persisted([event.key])) == [EventAck(1, 0)]
     status = session.status()
     assert status.counters.implausible == 1
     assert status.last_exposure is None
@@ -418,7 +450,7 @@ def test_another_unit_on_the_port_is_named_and_heard_under_its_own_name() -> Non
     assert (status.device_id, status.expected_device_id) == ("XU-2", "XU-1")
     (event,) = handed_out(session.feed(wire(EXPOSURE, seq=1, boot=BOOT + 1), START))
     assert event.key == EventKey("XU-2", BOOT + 1, 1)
-    assert sent(session.event_persisted(event.key)) == [EventAck(1, 0)]
+    assert sent(session.events_persisted([event.key])) == [EventAck(1, 0)]
 
 
 def test_the_status_tells_heat_battery_and_the_last_exposure_over_a_reset() -> None:

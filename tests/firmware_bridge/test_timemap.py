@@ -120,6 +120,18 @@ def test_the_keeper_takes_one_answer_to_each_question() -> None:
     assert keeper.map.best_round_trip_ns == 4 * MS
 
 
+def test_the_keeper_waits_for_an_answer_a_tenth_of_a_second() -> None:
+    keeper = TimeKeeper(HZ)
+    assert not keeper.waits(0)
+    keeper.ask(1000 * MS)
+    assert keeper.waits(1099 * MS)
+    assert not keeper.waits(1100 * MS)
+    keeper.ask(1200 * MS)
+    keeper.answered(TimeRsp(1200 * MS, 5, 5), 1204 * MS)
+    assert not keeper.waits(1205 * MS)  # the one before it will not come any more
+    assert keeper.map.known
+
+
 def test_one_way_before_the_first_frame_nothing_is_mapped() -> None:
     assert OneWayMap(HZ).host_ns(1000) is None
 

@@ -71,12 +71,32 @@ def test_what_is_no_trace_is_refused_with_its_place(tmp_path: Path, text: str, c
         read(tmp_path / "t")
 
 
+def test_a_trace_of_somebody_else_moves_no_cursor(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text(FIRST + "# unit own\x1b[2J\n0.5 note \x1b]0;title\x07\n", encoding="ascii")
+    found = read(tmp_path / "t")
+    assert found.facts == {"unit": "own?[2J"}
+    assert found.notes == ((0.5, "?]0;title?"),)
+
+
+def test_a_trace_of_an_unknown_unit_or_speed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="'toaster' is not known"):
+        list(in_words(Recording({"unit": "toaster"}), "toaster"))
+    for baud in ("fast", "123"):
+        with pytest.raises(TraceError, match="no speed"):
+            play(Recording({"baud": baud}), tmp_path / "again", threading.Event(), say=print)
+    assert not (tmp_path / "again").exists()
+
+
 class Plugged:
     """A port that answers and then fails."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.closed = False
+        self.waited_s = 0.0
+
+    def collect(self, seconds: float) -> None:
+        self.waited_s += seconds
 
     def read(self) -> bytes:
         return b"said"
@@ -94,6 +114,8 @@ def test_a_traced_port_is_the_port_and_records_what_it_took(tmp_path: Path) -> N
     trace, port = Trace.open(tmp_path / "t"), Plugged()
     opened = traced(lambda _: port, trace)("anywhere")
     assert isinstance(opened, TracedPort)
+    opened.collect(0.25)
+    assert port.waited_s == 0.25
     assert opened.read() == b"said"
     opened.write(b"once")
     with pytest.raises(PortLost):

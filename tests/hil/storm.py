@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import replace
 
 from firmware_bridge.driver import Action, ClosePort, Persist, Send
 from firmware_bridge.frame import Decoder
-from firmware_bridge.link import EventKey, LinkReason
+from firmware_bridge.link import EventKey, LinkReason, ReceivedEvent
 from firmware_bridge.messages import Event, Exposure, ResetCause, UnitState
 from firmware_bridge.session import Session
 from firmware_bridge.simulator.chaos import Chaos, Storm
@@ -154,47 +155,54 @@ class World:
 
     def _hear(self, data: bytes) -> None:
         """The host reads, in chunks of any size."""
-        size = self.rng.randrange(1, 120)
+        size = self.rng.choice((self.rng.randrange(1, 120), 4096))
         for start in range(0, len(data), size):
             chunk = data[start : start + size]
             for frame in self._shadow.feed(chunk):
                 self.corrupt += not self._sent_set[_fingerprint(*frame)]
             self._do(self.session.feed(chunk, self.now_ns))
 
-    def _do(self, actions: list[Action]) -> None:
+    def _do(self, actions: Sequence[Action]) -> None:
+        """As the bridge does it: sends, keeps all events at once, sends what acknowledges them."""
+        self._send(actions)
+        if events := [action.event for action in actions if isinstance(action, Persist)]:
+            self._send(self._persist(events))
+        if any(isinstance(action, ClosePort) for action in actions):
+            self._shadow.reset()
+            self._do(self.session.port_opened(self.now_ns))
+
+    def _send(self, actions: Sequence[Action]) -> None:
         for action in actions:
-            match action:
-                case Send(data):
-                    self.frames += 1
-                    if self._plugged:
-                        self._to_unit([data])
-                case ClosePort():
-                    self._shadow.reset()
-                    self._do(self.session.port_opened(self.now_ns))
-                case Persist(event):
-                    self._persist(event.key, replace(event.message, boot_id=None))
+            if isinstance(action, Send):
+                self.frames += 1
+                if self._plugged:
+                    self._to_unit([action.data])
 
     def _to_unit(self, frames: list[bytes]) -> None:
         heard = self.line.carry(frames, "to-unit", self.now_ns)
         if heard and self.now_ns >= self._off_until_ns:
             self.unit.receive(heard, self.now_ns)
 
-    def _persist(self, key: EventKey, event: Event) -> None:
+    def _persist(self, events: Sequence[ReceivedEvent]) -> Sequence[Action]:
+        """A transaction: all of them or none."""
+        keys = [event.key for event in events]
         dice = 1.0 if self.calm else self.rng.random()
         if dice < 0.002:
             self.faults["killed before disk"] += 1
             raise Killed
         if dice < 0.01:
             self.faults["not kept"] += 1
-            self.session.event_refused(key)
-            return
-        self.invented += key not in self.happened
-        self.changed += self.happened.get(key) != event or self.disk.get(key, event) != event
-        self.disk.setdefault(key, event)
+            self.session.events_refused(keys)
+            return ()
+        for event in events:
+            key, told = event.key, replace(event.message, boot_id=None)
+            self.invented += key not in self.happened
+            self.changed += self.happened.get(key) != told or self.disk.get(key, told) != told
+            self.disk.setdefault(key, told)
         if dice < 0.012:
             self.faults["killed after disk"] += 1
             raise Killed
-        self._do(self.session.event_persisted(key))
+        return self.session.events_persisted(keys)
 
     def _restart(self) -> None:
         self.session = Session()
