@@ -21,6 +21,7 @@ DEFAULT_RELEASE: Final = Path(__file__).resolve().parent.parent / "models" / "re
 
 Title = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$")]
 """A DICOM application entity title, PS3.5 section 6.2."""
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -119,13 +120,39 @@ class Analysis(_Part):
     threads: Annotated[int, Field(ge=1)] | None = None
 
 
+class WebTls(_Part):
+    """The page over TLS, for tablets on the clinic's network, beside the plain one for this machine's own screen."""
+
+    host: str
+    """The address to listen at: this section opens the page to the network, so it must be named."""
+    port: Port = 8443
+    names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")], ...] = ()
+    """The names and addresses that tablets call this machine by, besides its host name."""
+    certificate: Path | None = None
+    """With the chain below its authority. Without one the box uses what the admin brought on the page, or its own."""
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> WebTls:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        return self
+
+
 class Web(_Part):
     """The technician's page."""
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    tls: WebTls | None = None
     kiosk: tuple[str, ...] = ("127.0.0.1", "::1")
     """From which addresses a PIN is enough. Empty where a proxy stands before the page: it looks like the kiosk."""
+
+    @model_validator(mode="after")
+    def _plain_stays_here(self) -> Web:
+        if self.tls is not None and self.host not in LOOPBACK:
+            raise ValueError("with [web.tls] the plain page is for this machine alone: leave host away")
+        return self
 
 
 class Fleet(_Part):

@@ -1,4 +1,4 @@
-"""What the site's admin set on the page and every process must know: the archives, the worklist. One JSON file.
+"""What the site's admin set on the page and every process must know: archives, worklist, certificate. One JSON file.
 
 It lies beside the store as `site.json` and takes the place of the same parts of the configuration file. Processes end
 when it changes and are started again by whoever keeps them; nothing is lost by that.
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-PARTS: Final = ("destinations", "worklist", "mpps")
+PARTS: Final = ("destinations", "worklist", "mpps", "tls")
 _NAME: Final = "site.json"
 
 

@@ -28,8 +28,9 @@ def notify(*states: str) -> None:
             return
 
 
-def inherited_listener() -> socket.socket | None:
-    """The listening socket that the service manager opened for this process, or None."""
-    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
-        return None
-    return socket.socket(fileno=_FIRST_DESCRIPTOR)
+def inherited_listeners() -> list[socket.socket]:
+    """The listening sockets that the service manager opened for this process, in the order of its unit."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    count = int(os.environ.get("LISTEN_FDS", "0"))
+    return [socket.socket(fileno=_FIRST_DESCRIPTOR + number) for number in range(count)]

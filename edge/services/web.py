@@ -2,28 +2,58 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
 from edge.people.register import Register
 from edge.people.setup import make_code
 from edge.services.errands import Asker
-from edge.services.manager import inherited_listener
+from edge.services.manager import inherited_listeners
+from edge.services.memory import give_back
 from edge.services.process import Context
 from edge.web.app import create_app
-from edge.web.server import serve, serve_socket
+from edge.web.certificates import current
+from edge.web.server import Secure, listening, serve_socket
+
+if TYPE_CHECKING:
+    import socket
+
+    from edge.config import Web
+
+_GIVE_BACK_S: Final = 30.0
+
+log = structlog.get_logger()
 
 
 def body(context: Context) -> None:
-    """Serves until it is told to stop, on the service manager's socket where it has one."""
+    """Serves until it is told to stop, on the service manager's sockets where it has any."""
+    due_s = 0.0
 
     def beat() -> None:
+        nonlocal due_s
         context.beat({"serving": True})
+        now_s = context.store.clock.monotonic_s()
+        if now_s >= due_s:
+            give_back()  # thirty threads that each drew a page keep more between them than one needs
+            due_s = now_s + _GIVE_BACK_S
 
     register = Register(context.store)
     if not register.is_set_up:
         make_code(context.config)
     examine = Asker(context.run, context.store.clock, context.stop)
     app = create_app(context.store, context.config, context.run, register=register, examine=examine)
-    listener = inherited_listener()
-    if listener is not None:
-        serve_socket(app, listener, context.stop, beat)
-    else:
-        serve(app, context.config.web.host, context.config.web.port, context.stop, beat)
+    config, clock = context.config, context.store.clock
+    with ExitStack() as stack:
+        plain, *more = [stack.enter_context(one) for one in inherited_listeners() or _listeners(config.web)]
+        if config.web.tls and not more:
+            log.error("web-tls-has-no-socket")  # the service manager's unit names the page's plain address only
+        secure = Secure(more[0], lambda: current(config, clock.now().utc)) if config.web.tls and more else None
+        serve_socket(app, plain, context.stop, beat, secure)
+
+
+def _listeners(web: Web) -> list[socket.socket]:
+    """The page's own sockets: plain, and for TLS where that is wanted."""
+    wanted = [(web.host, web.port), *([(web.tls.host, web.tls.port)] if web.tls else [])]
+    return [listening(host, port) for host, port in wanted]

@@ -7,6 +7,7 @@ be late and be replaced; the viewer then shows the analysed picture, and says so
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import selectors
@@ -82,6 +83,9 @@ class Darkroom:
             command = [sys.executable, "-m", "edge.web.darkroom"]
             alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # what confines it holds for one thread and its own
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=alone)
+            assert self._process.stdout
+            with contextlib.suppress(OSError):  # more than this user may have: then a film comes in smaller pieces
+                fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _CHUNK)
         return self._process
 
     def _end(self) -> None:
@@ -129,7 +133,8 @@ def _answer(pipe: IO[bytes], end_s: float, clock: SystemClock) -> bytes:
                 if "trouble" in head:
                     raise Refused(str(head["trouble"]))
                 wanted = int(head["bytes"])
-    return bytes(received[start:])
+    del received[:start]
+    return bytes(received)
 
 
 def main() -> int:

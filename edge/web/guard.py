@@ -29,6 +29,8 @@ COOKIE: Final = "calcedge_visitor"
 SESSION: Final = "calcedge_session"
 FIELD: Final = "token"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_STRICT: Final = f"max-age={365 * 86_400}"
+"""RFC 6797. Subdomains are others' business: the name is the clinic's."""
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -47,7 +49,8 @@ class Guard:
     """The rules above, for one application. The secret lives as long as the process."""
 
     def __init__(self, config: Config) -> None:
-        self._names = {config.web.host.lower(), "localhost", socket.gethostname().lower()}
+        own = config.web.tls.names if config.web.tls else ()
+        self._names = {config.web.host.lower(), "localhost", socket.gethostname().lower(), *map(str.lower, own)}
         self._secret = secrets.token_bytes(32)
 
     def blueprint(self) -> Blueprint:
@@ -75,9 +78,11 @@ class Guard:
         """Adds the headers; what has no rule of its own is not kept anywhere."""
         response.headers.update(_HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
+        if request.is_secure:
+            response.headers["Strict-Transport-Security"] = _STRICT
         visitor = g.get("visitor")
         if visitor and response.mimetype == "text/html" and request.cookies.get(COOKIE) != visitor:
-            response.set_cookie(COOKIE, visitor, httponly=True, samesite="Strict")
+            response.set_cookie(COOKIE, visitor, httponly=True, samesite="Strict", secure=request.is_secure)
         return response
 
     def _knows(self, host: str) -> bool:

@@ -50,7 +50,9 @@ def blueprint(desk: Desk, register: Register) -> Blueprint:
         if g.person:
             register.change(g.person.id, language=code, actor=g.person.name)
         answer = redirect(inside(request.values) or url_for("pages.now"), 303)
-        answer.set_cookie(LANGUAGE_COOKIE, code, max_age=_KEEP_LANGUAGE_S, httponly=True, samesite="Lax")
+        answer.set_cookie(
+            LANGUAGE_COOKIE, code, max_age=_KEEP_LANGUAGE_S, httponly=True, samesite="Lax", secure=request.is_secure
+        )
         return answer
 
     return menu

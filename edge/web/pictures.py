@@ -48,5 +48,5 @@ class Pictures:
             height = round(film.height * width / film.width)
             small = film.convert("L").resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
         out = io.BytesIO()
-        small.save(out, "PNG", compress_level=3)
+        small.save(out, "PNG", compress_level=1)
         return out.getvalue()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from cryptography import x509
 from flask import Blueprint, redirect, render_template, request, url_for
 from pydantic import ValidationError
 
@@ -15,8 +12,8 @@ from edge import siteparts
 from edge.config import Config
 from edge.people import site
 from edge.people.roles import Right
-from edge.store import events
-from edge.web import words
+from edge.store import events, images
+from edge.web import phrases, trust, words
 from edge.web.access import signed_in, who
 
 if TYPE_CHECKING:
@@ -42,14 +39,6 @@ _TICKS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """The appliance's own certificate. `days` until it ends; None when it can't be read."""
-
-    path: str
-    days: int | None
-
-
 def blueprint(desk: Desk) -> Blueprint:
     """The routes."""
     settings = Blueprint("settings", __name__)
@@ -63,7 +52,7 @@ def _site(settings: Blueprint, desk: Desk) -> None:
     @settings.get("/settings")
     @who(Right.MANAGE)
     def form() -> str:
-        return _page(desk, done=words.SETTINGS_KEPT if "kept" in request.args else "")
+        return page(desk, done=words.SETTINGS_KEPT if "kept" in request.args else "")
 
     @settings.post("/settings")
     @who(Right.MANAGE)
@@ -74,7 +63,7 @@ def _site(settings: Blueprint, desk: Desk) -> None:
         try:
             site.change(desk.store, values, signed_in().name)
         except ValidationError as error:
-            return _page(desk, _told(error)), 400
+            return page(desk, _told(error)), 400
         return redirect(url_for("settings.form", kept=1), 303)
 
 
@@ -103,7 +92,8 @@ def _parts(settings: Blueprint, desk: Desk) -> None:
         return _keep(desk, {"worklist": _given((*_NODE, "port")) | {"tls": "tls" in request.form}})
 
 
-def _page(desk: Desk, trouble: str = "", done: str = "") -> str:
+def page(desk: Desk, trouble: str = "", done: str = "") -> str:
+    """The settings, with what can't be or what was done."""
     config = _wanted(desk.config)
     return render_template(
         "settings.html",
@@ -111,7 +101,8 @@ def _page(desk: Desk, trouble: str = "", done: str = "") -> str:
         values=site.read(desk.store),
         destinations=config.destinations,
         wanted=config.worklist,
-        certificate=_certificate(config, desk.now()),
+        certificates=trust.held(desk, config),
+        thresholds=_thresholds(desk),
         config=config,
         trouble=trouble,
         done=done,
@@ -123,7 +114,7 @@ def _keep(desk: Desk, parts: dict[str, Any]) -> tuple[str, int] | AnyResponse:
         Config.model_validate(_dumped(_wanted(desk.config)) | parts)
         merged = siteparts.read(desk.config.data) | parts
     except ValidationError as error:
-        return _page(desk, _told(error)), 400
+        return page(desk, _told(error)), 400
     with desk.store.transaction() as tx:
         for part in parts:
             events.append(tx, desk.store.clock.now(), signed_in().name, "setting-changed", f"setting:{part}")
@@ -155,11 +146,12 @@ def _told(error: ValidationError) -> str:
     return str(words.SETTINGS_BAD.format(places=words.SEMICOLON.join(places)))
 
 
-def _certificate(config: Config, now: datetime) -> Certificate | None:
-    if config.tls is None:
+def _thresholds(desk: Desk) -> tuple[str, str] | None:
+    """At which scores the model that looked last lists a lesion, and calls it definite."""
+    with desk.store.read() as connection:
+        newest = next(iter(images.latest(connection, 1)), None)
+        stored = images.latest_analysis(connection, newest.id) if newest else None
+    model = stored.analysis.model if stored else None
+    if model is None or model.possible_threshold is None or model.definite_threshold is None:
         return None
-    try:
-        found = x509.load_pem_x509_certificate(config.tls.certificate.read_bytes())
-    except (OSError, ValueError):
-        return Certificate(str(config.tls.certificate), None)
-    return Certificate(str(config.tls.certificate), (found.not_valid_after_utc - now.astimezone(UTC)).days)
+    return phrases.number(model.possible_threshold, 2), phrases.number(model.definite_threshold, 2)

@@ -12,7 +12,7 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.runtime import RunFolder
-from edge.services.manager import inherited_listener, notify
+from edge.services.manager import inherited_listeners, notify
 from edge.services.process import Beat
 
 
@@ -36,7 +36,7 @@ def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_
     notify("READY=1")
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
     notify("READY=1")
-    assert inherited_listener() is None
+    assert inherited_listeners() == []
 
 
 def test_the_socket_that_was_handed_over_is_used() -> None:
@@ -44,8 +44,8 @@ def test_the_socket_that_was_handed_over_is_used() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         code = (
             "import os; os.environ['LISTEN_PID'] = str(os.getpid())\n"
-            "from edge.services.manager import inherited_listener\n"
-            "print(inherited_listener().getsockname()[1])"
+            "from edge.services.manager import inherited_listeners\n"
+            "print(inherited_listeners()[0].getsockname()[1])"
         )
         done = subprocess.run(
             [sys.executable, "-c", f"import os\nos.dup2({listener.fileno()}, 3)\n{code}"],

@@ -153,12 +153,12 @@ class Browser:
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*flags: str) -> Iterator[Browser]:
     """Starts a browser of its own, with an empty profile, and ends it."""
     to_browser, from_browser = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         line = f'exec "$@" 3<&{to_browser[0]} 4>&{from_browser[1]}'
-        command = ["bash", "-c", line, "-", "chromium", *_FLAGS, f"--user-data-dir={profile}"]
+        command = ["bash", "-c", line, "-", "chromium", *_FLAGS, *flags, f"--user-data-dir={profile}"]
         process = subprocess.Popen(
             command, pass_fds=(to_browser[0], from_browser[1]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -24,7 +24,7 @@ PATIENT = ("Meyer", "4711")
 
 def routes(app: Flask) -> Iterator[tuple[str, str, str]]:
     """Method, a path that exists, endpoint."""
-    arguments = {"filename": "page.css", "code": "deadline", "token": "no-such-link", "name": "x"}
+    arguments = {"filename": "page.css", "code": "deadline", "token": "no-such-link", "name": "x", "use": "page"}
     for rule in app.url_map.iter_rules():
         values: dict[str, Any] = {name: arguments.get(name, 1) for name in rule.arguments}
         with app.test_request_context():
