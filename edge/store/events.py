@@ -1,6 +1,7 @@
 """The append-only event table: the audit trail, and what the live screen follows.
 
-Each event's hash covers its own text and the hash of the one before, so that a removed or changed event is seen.
+Each event's hash covers its own text and the hash of the one before, so that a removed or changed event is seen:
+`edge.store.audit` tells which.
 Details hold identifiers and codes, never patient data.
 """
 
@@ -58,7 +59,8 @@ What = Literal[
     "notice-failed",
 ]
 
-_GENESIS: Final = "0" * 64
+GENESIS: Final = "0" * 64
+"""What the first event follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def append(tx: sqlite3.Connection, stamp: Stamp, actor: str, what: What, subject
     """Adds one event, chained to the one before. Must run inside a transaction."""
     row = tx.execute("SELECT hash FROM events ORDER BY id DESC LIMIT 1").fetchone()
     text = json.dumps(detail, sort_keys=True, separators=(",", ":"))
-    link = _hash(row["hash"] if row else _GENESIS, stamp.iso, actor, what, subject, text)
+    link = _hash(row["hash"] if row else GENESIS, stamp.iso, actor, what, subject, text)
     tx.execute(
         "INSERT INTO events (utc, trusted, actor, what, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (stamp.iso, int(stamp.trusted), actor, what, subject, text, link),
@@ -115,13 +117,17 @@ def last_id(connection: sqlite3.Connection) -> int:
 
 def broken_link(connection: sqlite3.Connection) -> int | None:
     """The number of the first event whose hash doesn't follow from the one before, or None when the chain holds."""
-    before = _GENESIS
+    before = GENESIS
     for row in connection.execute("SELECT * FROM events ORDER BY id"):
-        expected = _hash(before, row["utc"], row["actor"], row["what"], row["subject"], row["detail"])
-        if row["hash"] != expected:
+        if row["hash"] != linked(before, row):
             return int(row["id"])
         before = row["hash"]
     return None
+
+
+def linked(before: str, row: sqlite3.Row) -> str:
+    """The hash that a row would have behind an event whose hash is `before`."""
+    return _hash(before, row["utc"], row["actor"], row["what"], row["subject"], row["detail"])
 
 
 def _hash(before: str, *parts: str) -> str:

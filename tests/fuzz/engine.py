@@ -27,7 +27,7 @@ ACCEPTED: Final = "accepted"
 _AT: Final = struct.Struct("<qd")
 _LOOK_S: Final = 0.2
 _PATIENCE: Final = 6
-_SLICE: Final = 5000
+_SLICE: Final = 2500
 _KEPT: Final = 40
 
 Test = Callable[[bytes], str | None]
