@@ -16,6 +16,7 @@ from edge.fleet.admin.cli import fleet
 from edge.fleet.cli import update
 from edge.people.cli import people
 from edge.services.keeping import backup, restore
+from edge.store.cli import audit, vault
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -38,6 +39,8 @@ def cli() -> None:
 cli.add_command(people)
 cli.add_command(backup)
 cli.add_command(restore)
+cli.add_command(vault)
+cli.add_command(audit)
 
 
 cli.add_command(fleet)
