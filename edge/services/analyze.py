@@ -15,7 +15,7 @@ from edge import __version__
 from edge.errors import Reason, ReportError, StoreError, reason
 from edge.fleet.installed import Models
 from edge.flow import FhirBundle, Flow
-from edge.report.build import DeviceId, make_reports, warm_up
+from edge.report.device import DeviceId
 from edge.services.memory import REST_S, give_back
 from edge.services.process import Context
 from edge.services.worker import Settings, Worker, WorkerDied
@@ -155,6 +155,8 @@ class Analyze:
         if image.header is None or image.conflicting:
             self._flow.reported(image, stored, ())  # nobody's identity to report under
             return
+        from edge.report.build import make_reports  # noqa: PLC0415 - see _warm_up
+
         try:
             picture = self._store.objects.read(stored.picture) if stored.picture else None
             self._store.objects.prove(image.object)
@@ -209,6 +211,13 @@ def _is_late(analysis: Analysis) -> bool:
     return isinstance(analysis, NotAnalysed) and analysis.reason.code == "deadline"
 
 
+def _warm_up() -> None:
+    """Loads what reports need, a second's worth, while the worker loads its networks and proves them."""
+    from edge.report.build import warm_up  # noqa: PLC0415 - not before the worker was started
+
+    warm_up()
+
+
 def body(context: Context) -> None:
     """Works until it is told to stop."""
     settings = context.config.analysis
@@ -223,7 +232,7 @@ def body(context: Context) -> None:
     try:
         context.beat.starting = True
         analyze.tell(None)
-        worker.start(meanwhile=warm_up)
+        worker.start(meanwhile=_warm_up)
         context.beat.starting = False
         analyze.tell(None)
         while not context.stop.is_set():

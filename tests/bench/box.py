@@ -8,6 +8,8 @@ from __future__ import annotations
 import shutil
 import socket
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -36,6 +38,15 @@ IMAGE_BUDGET_MB: Final = 50.0
 once into the folder, and what the database and its journal need. Stated in docs/install.md."""
 IDLE_BUDGET_MB: Final = 1.0
 """What an hour without images may write. Stated in docs/install.md."""
+
+
+def demo(folder: Path) -> Iterator[Figure]:
+    """What `make demo ONCE=1` runs once everything is set up: one exposure, its results, the end."""
+    began_s = time.monotonic()
+    command = [sys.executable, "-m", "edge", "demo", "--once", "--data", str(folder / "demo")]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr[-300:]
+    yield at_most("the demo, once", time.monotonic() - began_s, "s", 20.0, "`calcedge demo --once`, set-up not counted")
 
 
 def hardening(_folder: Path) -> Iterator[Figure]:

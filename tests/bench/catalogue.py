@@ -29,6 +29,7 @@ class Bench:
 
 
 BENCHES: Final[dict[str, Bench]] = {
+    "demo": Bench(2, "box:demo", "one exposure from start to end"),
     "intake": Bench(2, "intake:against_peers", "durable intake of 10 MB images beside Orthanc and DCMTK"),
     "association": Bench(2, "intake:one_association", "memory over 100 images in one association"),
     "page": Bench(2, "latency:page", "last byte of an image to its findings on the page"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from contextlib import closing
@@ -22,6 +23,10 @@ WAY_IN: Final = frozenset(
 """What anybody may ask for: health, and what it takes to sign in."""
 
 
+_PART: Final = re.compile(r"<(?:(?P<kind>int|path|any)(?:\('(?P<choice>[^']+)'[^)]*\))?:)?(?P<name>\w+)>")
+"""A part of an address that changes, as Werkzeug writes its rules."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """How the page's addresses answered: how many were asked, which opened, and which of those should not have."""
@@ -38,15 +43,17 @@ def answers(appliance: Appliance) -> Answers:
         rules = list(create_app(store, appliance.config, run).url_map.iter_rules())
     opened, asked = [], 0
     for rule in rules:
-        path = rule.rule
-        for part, example in (("<int:image_id>", "1"), ("<int:order_id>", "1"), ("<int:account_id>", "1")):
-            path = path.replace(part, example)
-        path = path.replace("<path:filename>", "icon.svg").replace("<token>", "x").replace("<code>", "deadline")
+        path = _PART.sub(_example, rule.rule)
         for method in sorted((rule.methods or set()) & {"GET", "POST"}):
             asked += 1
             if _status(f"http://127.0.0.1:{appliance.web_port}{path}", method) < 300:
                 opened.append(rule.rule)
     return Answers(asked, tuple(sorted(set(opened))), tuple(sorted(set(opened) - WAY_IN)))
+
+
+def _example(part: re.Match[str]) -> str:
+    """Something that fits: one that is there, where there is one."""
+    return part["choice"] or {"int": "1", "path": "icon.svg"}.get(part["kind"] or "", "x")
 
 
 def echo_as(port: int, title: str) -> bool:
