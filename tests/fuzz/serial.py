@@ -13,9 +13,9 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -118,14 +118,12 @@ def spellman_units(data: bytes) -> None:
 
 def traces(data: bytes) -> None:
     """A file that says it is a trace: read and told in words, or TraceError."""
-    path = _scratch() / "input.trace"
-    path.write_bytes(data)
-    try:
-        recording = trace.read(path)
-        for profile in (recording.facts.get("unit", "own"), "own", PMX.name, XRV.name):
+    with os.fdopen(os.memfd_create("trace"), "w+b") as file, suppress(TraceError):  # nothing to clear up after a death
+        file.write(data)
+        file.flush()
+        recording = trace.read(Path(f"/proc/self/fd/{file.fileno()}"))
+        for profile in ("own", PMX.name, XRV.name, recording.facts.get("unit", "own")):
             assert all(line.isprintable() for line in in_words(recording, profile))
-    except TraceError:
-        return
 
 
 # -- scripts -------------------------------------------------------------------------------------------------------
@@ -255,19 +253,6 @@ OWN_BOOT: Final = 0x1234A5B6C7
 
 def _cut(stream: bytes, size: int) -> Iterator[bytes]:
     return (stream[at : at + size] for at in range(0, len(stream), size))
-
-
-_folders: Final[dict[int, tempfile.TemporaryDirectory[str]]] = {}
-
-
-def _scratch() -> Path:
-    """A folder of this process; in memory where there is one."""
-    if os.getpid() not in _folders:
-        memory = Path("/dev/shm")
-        _folders[os.getpid()] = tempfile.TemporaryDirectory(
-            prefix="fuzz-trace-", dir=memory if memory.is_dir() else None
-        )
-    return Path(_folders[os.getpid()].name)
 
 
 # -- the command ---------------------------------------------------------------------------------------------------
