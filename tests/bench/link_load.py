@@ -2,6 +2,9 @@
 
 Two processes are measured: the link alone, which keeps events in memory, and the appliance's own `calcedge-bridge`,
 which commits them to the store and publishes its status.
+
+Where the unit can't fill its line, since this machine has other things to do or its disk is slow, the share is scaled
+up to a full line. That is never too good: what a bridge does beside the line is scaled with it.
 """
 
 from __future__ import annotations
@@ -17,10 +20,10 @@ from pathlib import Path
 from firmware_bridge.messages import EndCode, Exposure, ExposureSource
 from firmware_bridge.simulator import Bench, UnitOptions
 from firmware_bridge.simulator.ring import WINDOW
-from tests.bench.figure import Figure, at_least, at_most, plain
+from tests.bench.figure import Figure, at_most, plain
 
 _WARM_UP_S, _WINDOWS, _WINDOW_S = 3.0, 8, 2.0
-_FULL = 90
+_HALF = 50
 _BOUND = 5
 _LINE_BYTES_PER_S = 11_520
 _ALONE = """
@@ -72,11 +75,16 @@ class _Full:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Two seconds: the bridge's share of a core, the line's use in percent, and events confirmed in a second."""
+    """Two seconds: the bridge's share of a core and the line's use, in percent, and events confirmed in a second."""
 
     percent: float
     full: float
     events: float
+
+    @property
+    def scaled(self) -> float:
+        """The share of a core at a full line."""
+        return self.percent * 100 / self.full
 
 
 def load(folder: Path) -> Iterator[Figure]:
@@ -91,15 +99,17 @@ def load(folder: Path) -> Iterator[Figure]:
 
 
 def _told(name: str, windows: list[_Window], kept: str) -> Iterator[Figure]:
-    least = min(windows, key=lambda one: one.percent)
-    how = f"{least.events:.0f} exposures a second, {kept}, confirmed; least of {_WINDOWS} windows of {_WINDOW_S:g} s"
-    yield at_least(f"line in use, {kept}", least.full, "%", _FULL, how)
-    yield at_most(name, least.percent, "% of one core", _BOUND, how)
-    yield plain(f"{name}, median", statistics.median(one.percent for one in windows), "% of one core", how)
+    least = min(windows, key=lambda one: one.scaled)
+    how = (
+        f"{least.events:.0f} exposures a second, {kept}, confirmed, line {least.full:.0f} % in use;"
+        f" scaled to a full line; least of {_WINDOWS} windows of {_WINDOW_S:g} s"
+    )
+    yield at_most(name, least.scaled, "% of one core", _BOUND, how)
+    yield plain(f"{name}, median", statistics.median(one.scaled for one in windows), "% of one core", how)
 
 
 def _measured(link: Path, command: list[str]) -> list[_Window]:
-    """The windows in which the line was full; all of them if it never was."""
+    """All windows in which the line was more than half full; without one, there is no figure."""
     unit = _Full(link)
     bridge = subprocess.Popen(command)
     try:
@@ -109,7 +119,9 @@ def _measured(link: Path, command: list[str]) -> list[_Window]:
         bridge.kill()
         bridge.wait()
         unit.bench.close()
-    return [one for one in windows if one.full >= _FULL] or windows
+    busy = [one for one in windows if one.full > _HALF]
+    assert busy, f"the line was never half full: {windows}"
+    return busy
 
 
 def _window(unit: _Full, pid: int) -> _Window:
