@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from edge.store import exposures, images, orders, parcels, search
@@ -13,8 +14,6 @@ from edge.web import bedside, compare, parts, problems, strip, timeline, views
 from edge.web import orders as order_rules
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from edge.config import Config
     from edge.runtime import RunFolder
     from edge.store import Store
@@ -35,6 +34,8 @@ _EXPOSURES: Final = 6
 _SEARCHED: Final = 50
 """Among how many of the newest images an exposure's own is looked for."""
 _TROUBLED: Final = 200
+_LONG_AGO: Final = datetime(1980, 1, 1, tzinfo=UTC)
+"""Seen from here nothing is of today, and every time gets its date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,11 @@ class Desk:
             found = images.latest(connection, 1)
         return self.image(found[0].id, around) if found else None
 
-    def image(self, image_id: int, around: Around) -> View | None:
-        """One image, or None. Its rows are read in one transaction: they are of one moment."""
+    def image(self, image_id: int, around: Around, *, dated: bool = False) -> View | None:
+        """One image, or None. Its rows are read in one transaction: they are of one moment.
+
+        `dated`: every time with its date, for what is kept longer than today.
+        """
         with self.store.read() as connection:
             connection.execute("BEGIN")
             try:
@@ -122,7 +126,8 @@ class Desk:
                 connection.execute("COMMIT")
         if image is None:
             return None
-        view = views.view(image, stored, own, around.parts, self.now())
+        now = _LONG_AGO if dated else self.now()
+        view = views.view(image, stored, own, around.parts, now)
         return replace(view, tie=order_rules.tie(link))
 
     def received(self, image_id: int) -> Image | None:

@@ -94,7 +94,7 @@ def _one_image(pages: Blueprint, desk: Desk) -> None:
     @who(Right.SEE)
     def printed(image_id: int) -> str:
         around = desk.around()
-        view = desk.image(image_id, around) or abort(404)
+        view = desk.image(image_id, around, dated=True) or abort(404)
         now = desk.now()
         return render_template(
             "print.html",

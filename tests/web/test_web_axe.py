@@ -25,6 +25,10 @@ PAGES = (
 )  # fmt: skip
 
 
+MORE = {"worklist": {"title": "WL", "host": "127.0.0.1"}, "web": {"tls": {"host": "0.0.0.0"}}}
+"""A configuration with every page."""
+
+
 def order() -> OrderFacts:
     return OrderFacts("1.2.9", "S1", "P1", "A9", "PAT-4711", "Meyer^Anna^Maria", "19600102", "F", "L", "DX", "Hand",
                       "2026-11-22T11:00:00", b"")  # fmt: skip
@@ -49,7 +53,7 @@ def fill(appliance: Appliance) -> None:
 
 @pytest.fixture
 def appliance(tmp_path: Path) -> Iterator[Appliance]:
-    made = Appliance(tmp_path, {"worklist": {"title": "WL", "host": "127.0.0.1"}})
+    made = Appliance(tmp_path, MORE)
     fill(made)
     yield made
     made.close()

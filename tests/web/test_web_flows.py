@@ -20,7 +20,7 @@ from edge.web import words
 from edge.web.access import COOKIE, LANGUAGE_COOKIE
 from tests.web.appliance import PIN, Appliance, Site, findings, lesion
 from tests.web.browser import Browser, chromium
-from tests.web.test_web_axe import PAGES, fill
+from tests.web.test_web_axe import MORE, PAGES, fill
 
 SCREENS = Path(__file__).resolve().parents[2] / "var" / "screens"
 
@@ -56,7 +56,7 @@ class Visitor:
 
 @pytest.fixture
 def appliance(tmp_path: Path) -> Iterator[Appliance]:
-    made = Appliance(tmp_path, {"worklist": {"title": "WL", "host": "127.0.0.1"}})
+    made = Appliance(tmp_path, MORE)
     fill(made)
     yield made
     made.close()
