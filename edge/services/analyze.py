@@ -6,6 +6,7 @@ The untrusted part runs in a worker process of its own with a deadline; here are
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -155,7 +156,7 @@ class Analyze:
         if image.header is None or image.conflicting:
             self._flow.reported(image, stored, ())  # nobody's identity to report under
             return
-        from edge.report.build import make_reports  # noqa: PLC0415 - see _warm_up
+        from edge.report.build import make_reports  # noqa: PLC0415 - see _load_reports
 
         try:
             picture = self._store.objects.read(stored.picture) if stored.picture else None
@@ -211,8 +212,8 @@ def _is_late(analysis: Analysis) -> bool:
     return isinstance(analysis, NotAnalysed) and analysis.reason.code == "deadline"
 
 
-def _warm_up() -> None:
-    """Loads what reports need, a second's worth, while the worker loads its networks and proves them."""
+def _load_reports() -> None:
+    """Loads what reports need, a second's worth."""
     from edge.report.build import warm_up  # noqa: PLC0415 - not before the worker was started
 
     warm_up()
@@ -232,7 +233,12 @@ def body(context: Context) -> None:
     try:
         context.beat.starting = True
         analyze.tell(None)
-        worker.start(meanwhile=_warm_up)
+        loading = threading.Thread(target=_load_reports, name="reports")
+        loading.start()  # while the worker loads its networks and proves them
+        worker.start()
+        while loading.is_alive():
+            context.beat()
+            loading.join(_POLL_S)
         context.beat.starting = False
         analyze.tell(None)
         while not context.stop.is_set():

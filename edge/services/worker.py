@@ -90,8 +90,8 @@ class Worker:
         """The worker's process number while it lives."""
         return self._process.pid if self._process else None
 
-    def start(self, meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Starts the worker and waits until it is ready. `meanwhile` is done while it loads and proves its model.
+    def start(self) -> None:
+        """Starts the worker and waits until it is ready.
 
         Raises:
             WorkerDied: if it doesn't come up within three minutes.
@@ -104,7 +104,6 @@ class Worker:
         with theirs:
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=child_environment())
         self._connection = Connection(ours.detach())
-        meanwhile()
         ready = json.loads(self._answer(_START_S))
         self.model = _MODEL.validate_python(ready["model"]) if "model" in ready else None
         self.trouble = Reason(**ready["trouble"]) if "trouble" in ready else None
