@@ -28,6 +28,8 @@ LINE_COUNTS: Final = ("bad_message", "unknown_message", "implausible", "resyncs"
 _LONGEST_S: Final = 600
 """No exposure lasts ten minutes."""
 _AHEAD_NS: Final = 10_000_000_000
+_BEHIND_NS: Final = 10 * 365 * 86_400 * 1_000_000_000
+"""No unit keeps an event for ten years; and what is much older has no place in a calendar, nor in 64 bits."""
 _CHARGE_FACTOR: Final = 4.0
 _CHARGE_SLACK_MAS: Final = 0.5
 _MANY: Final = 100_000
@@ -40,6 +42,7 @@ class Nonsense(StrEnum):
     ENDS_BEFORE_IT_BEGINS = "ends-before-it-begins"
     LASTS_TOO_LONG = "lasts-too-long"
     IN_THE_FUTURE = "in-the-future"
+    LONG_AGO = "long-ago"
     CHARGE_CONTRADICTS = "charge-contradicts-current-and-time"
 
 
@@ -61,11 +64,17 @@ def nonsense(event: Event, tick_hz: int | None) -> Nonsense | None:
 def believed(event: Event, moment_ns: int | None, now_ns: int, tick_hz: int | None) -> Event:
     """The event itself, or the fault that stands for it when it can't be true. Its bytes are kept with either."""
     wrong = nonsense(event, tick_hz)
-    if wrong is None and moment_ns is not None and moment_ns > now_ns + _AHEAD_NS:
-        wrong = Nonsense.IN_THE_FUTURE
+    if wrong is None and moment_ns is not None:
+        wrong = _misplaced(moment_ns - now_ns)
     if wrong is None:
         return event
     return Fault(event.tick, FaultCode.IMPLAUSIBLE_EVENT, Level.ERROR, active=True, text=wrong, boot_id=event.boot_id)
+
+
+def _misplaced(since_now_ns: int) -> Nonsense | None:
+    if since_now_ns > _AHEAD_NS:
+        return Nonsense.IN_THE_FUTURE
+    return Nonsense.LONG_AGO if since_now_ns < -_BEHIND_NS else None
 
 
 class Line:

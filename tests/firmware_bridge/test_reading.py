@@ -29,6 +29,7 @@ from firmware_bridge.messages import (
 from firmware_bridge.reading import Line, Nonsense, believed, nonsense
 
 HZ = 1_000_000
+YEAR_NS = 365 * 86_400 * 10**9
 NOW = 10**12
 GOOD = Exposure(3_500_000, 3_540_000, 55.0, 100.0, 40.0, 4.0, EndCode.NORMAL, ExposureSource.GENERATOR)
 
@@ -69,6 +70,15 @@ def test_an_exposure_can_not_be_in_the_future() -> None:
     told = believed(GOOD, NOW + 11 * 10**9, NOW, HZ)
     assert isinstance(told, Fault)
     assert told.text == "in-the-future"
+
+
+def test_an_event_has_a_place_in_the_calendar() -> None:
+    change = StateChange(0, UnitState.READY, UnitState.EXPOSING)
+    assert believed(change, NOW - 3 * YEAR_NS, NOW, HZ) is change
+    for moment_ns in (NOW - 11 * YEAR_NS, NOW - 2**63 * 10**9):  # by ticks of 2**62 at one a second
+        told = believed(change, moment_ns, NOW, HZ)
+        assert isinstance(told, Fault)
+        assert (told.code, told.text) == (FaultCode.IMPLAUSIBLE_EVENT, "long-ago")
 
 
 def test_an_event_that_can_t_be_read_is_a_fault_and_a_log_line_is_nothing() -> None:

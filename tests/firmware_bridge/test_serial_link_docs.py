@@ -10,6 +10,7 @@ import pytest
 from firmware_bridge.frame import Decoder, Frame, FrameFlag
 from firmware_bridge.frame import encode as encode_frame
 from firmware_bridge.messages import EVENTS, TO_HOST, TYPE_OF, MessageType, decode, encode
+from firmware_bridge.reading import Nonsense
 from firmware_bridge.schema import cddl
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -43,6 +44,11 @@ def test_the_page_lists_every_type_with_its_sender() -> None:
     assert {(int(number, 16), name, sender) for number, name, sender in rows} == {
         (int(one), one.name, "unit" if one in TO_HOST else "host") for one in MessageType
     }
+
+
+def test_the_page_lists_every_contradiction() -> None:
+    table = PAGE.partition("can't be true")[2].partition("A HELLO or HEARTBEAT")[0]
+    assert set(re.findall(r"^\| ([a-z-]+) \|", table, re.MULTILINE)) - {"code"} == {one.value for one in Nonsense}
 
 
 def test_the_exposure_byte_by_byte_is_the_vector() -> None:

@@ -21,7 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from edge.clock import SystemClock
 from edge.errors import REASONS
+from edge.intake.exposures import moment
 from edge.services.bridge import _REASONS as CODES
 from firmware_bridge import frame, messages, trace
 from firmware_bridge.driver import Action, ClosePort, Driver, Persist, Send
@@ -42,6 +44,7 @@ from tests.fuzz import engine
 CORPUS: Final = Path(__file__).parent / "corpus" / "serial"
 """A folder for each target: inputs that once showed a bug, or lead where chance seldom does."""
 
+_NOW: Final = SystemClock().now()
 _MS: Final = 1_000_000
 START_NS: Final = 1_000_000 * _MS
 """The host's clock when a script begins."""
@@ -192,6 +195,7 @@ class _Player:
                 case Send(said):
                     self.played.sent.append(said)
                 case Persist(event):
+                    _storable(event)
                     self.played.events.append(event)
                     self._waiting.append(event.key)
                 case ClosePort():
@@ -207,6 +211,15 @@ def play(driver: Driver, data: bytes, framed: Framed) -> Played:
             _sound(driver)
     _sound(driver)
     return player.played
+
+
+def _storable(event: ReceivedEvent) -> None:
+    """What the store's columns and calendar can take: an event that they can't would come again for ever."""
+    assert abs(event.host_monotonic_ns) < 2**63
+    assert moment(_NOW, event.host_monotonic_ns).iso
+    assert 0 <= event.key.seq < 2**32
+    assert 0 <= event.key.boot_id < 2**53
+    assert event.key.device_id.isprintable()
 
 
 def _sound(driver: Driver) -> None:
