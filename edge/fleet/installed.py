@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from edge.fleet.slots import FACTORY, Kind
+from edge.fleet.slots import FACTORY, Kind, Slot
 from edge.fleet.statefile import StateFile
 
 FACTORY_PULSES: Final = ("bridge", "dicom", "analyze", "web")
@@ -71,6 +71,14 @@ class Installed:
             return None
         memory_mb = int(manifest["needs"]["memory_mb"])
         return Application(release, manifest["entry"], wheels, tuple(manifest["pulses"]), memory_mb)
+
+    def startable(self, slot: Slot) -> Application:
+        """What to start. A good release that is not here any more is never waited for."""
+        for name in (slot.running, slot.good, slot.last, FACTORY):
+            found = self.application(name) if name else None
+            if found:
+                return found
+        raise AssertionError("the factory's release is always here")
 
     def model(self, release: str) -> ModelRelease | None:
         """A model release, None when it isn't here. The factory's lies elsewhere and is not known here."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -18,37 +16,47 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge.clock import Clock
-from edge.fleet.attempt import Ended, attempt, kill_all, limit_memory
+from edge.fleet.attempt import Ended, attempt
+from edge.fleet.crew import Crew, Session, Units
 from edge.fleet.durable import Disk
 from edge.fleet.installed import Application, Installed
 from edge.fleet.probation import Limits, Probation, Pulse, Verdict
-from edge.fleet.slots import FACTORY, Event, Kind, Phase, Slot, turn
+from edge.fleet.slots import Event, Kind, Phase, turn
 from edge.fleet.statefile import State, StateFile
 
 PULSE: Final = "launcher"
 """The keeper's own pulse in the run folder: without it no trial begins."""
 _STEP_S: Final = 0.5
 _PATIENCE_S: Final = 60.0
+_MOST_LATE: Final = 2
 _GOOD_PATIENCE: Final = 4
 _MOST_DOUBLINGS: Final = 4
 _LONGEST_PAUSE_S: Final = 5.0
-_PARENT_VARIABLE: Final = "CALCEDGE_PARENT"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a keeper works with. `arguments` go to every command of the application: `--config FILE`."""
+    """What a keeper works with.
+
+    Attributes:
+        root: the folder of the updates' durable state.
+        run_folder: where the application's processes show life.
+        arguments: for every command of the application: `--config FILE`.
+        limits: how long is too long.
+        units: whether systemd runs the application's processes.
+    """
 
     root: Path
     run_folder: Path
     arguments: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    units: bool = False
 
 
 @dataclass(slots=True)
 class _Child:
     application: Application
-    process: subprocess.Popen[bytes]
+    crew: Crew
     probation: Probation
 
 
@@ -64,28 +72,30 @@ class Keeper:
         self._model: tuple[str, Probation] | None = None
         self._due_s = 0.0
         self._prove_s = 0.0
-        self._hangs = 0
+        self._hangs = self._late = 0
         self._pause_s = 0.1
         self._cause = "trial-crashed"
 
     def run(self, stop: threading.Event) -> None:
-        """Steps until told to stop, then stops the application in good order."""
+        """Steps until told to stop, then stops the application in good order, unless systemd will."""
         try:
             while True:
                 self.step()
                 if stop.wait(_STEP_S):
                     return
         finally:
-            self._stop()
+            if not self._options.units:
+                self._stop()
 
     def step(self) -> None:
         """Starts, watches, proves, returns: whatever is due."""
         self._beat()
         state = self._state.read()
         child = self._child
-        if child is not None and child.process.poll() is not None:
+        startable = self._installed.startable(state.slots[Kind.APPLICATION])
+        if child is not None and child.crew.ended() is not None:
             self._mourn(child)
-        elif child is not None and child.application.release != self._startable(state.slots[Kind.APPLICATION]).release:
+        elif child is not None and child.application.release != startable.release:
             self._stop()
         elif child is not None:
             self._watch(child, state)
@@ -95,30 +105,22 @@ class Keeper:
 
     # -- the application --
 
-    def _startable(self, slot: Slot) -> Application:
-        """What to start. A good release that is not here any more is never waited for."""
-        for name in (slot.running, slot.good, slot.last, FACTORY):
-            found = self._installed.application(name) if name else None
-            if found:
-                return found
-        raise AssertionError("the factory's release is always here")
-
     def _start(self) -> None:
         state = self._state.change(self._counted)
         slot = state.slots[Kind.APPLICATION]
-        application = self._startable(slot)
+        application = self._installed.startable(slot)
         if slot.trial and application.release != slot.trial.release:
             self._fail(Kind.APPLICATION, slot.trial.release, "trial-crashed")
-        now_s = self._clock.monotonic_s()
-        process = subprocess.Popen(
-            application.command("run", *self._options.arguments),
-            env=application.environment() | {_PARENT_VARIABLE: str(os.getpid())},
-            start_new_session=True,
+        options = self._options
+        limits = options.limits if slot.trial else self._patient()
+        crew = (
+            Units(application, options.run_folder, limits.stop_s)
+            if options.units
+            else Session(application, options.arguments)
         )
-        limit_memory(process.pid, application.memory_mb)
-        limits = self._options.limits if slot.trial else self._patient()
-        probation = Probation(limits, application.pulses, now_s, self._pulses(application.pulses))
-        self._child = _Child(application, process, probation)
+        now_s, before = self._clock.monotonic_s(), self._pulses(application.pulses)
+        self._child = _Child(application, crew, Probation(limits, application.pulses, now_s, before))
+        self._late = 0
         self._say("started", release=application.release)
 
     def _patient(self) -> Limits:
@@ -137,8 +139,8 @@ class Keeper:
         return state
 
     def _mourn(self, child: _Child) -> None:
-        self._say("ended", release=child.application.release, code=child.process.returncode)
-        kill_all(child.process)  # what it left behind
+        self._say("ended", release=child.application.release, code=child.crew.ended())
+        child.crew.kill()  # what it left behind
         self._again("trial-crashed")
 
     def _again(self, cause: str) -> None:
@@ -153,7 +155,7 @@ class Keeper:
         verdict = child.probation.look(self._clock.monotonic_s(), pulses, excused)
         if verdict in (Verdict.HUNG, Verdict.CRASHING):
             self._say(verdict.value, release=child.application.release)
-            kill_all(child.process)
+            child.crew.kill()
             self._hangs += 1
             self._again("trial-hung" if verdict is Verdict.HUNG else "trial-crashed")
         elif verdict is not Verdict.COMING:
@@ -171,10 +173,16 @@ class Keeper:
             self._prove_s = now_s + _PATIENCE_S  # an exam may be under way
             return
         for why, command in (("trial-updater", "proof"), ("trial-golden", "probe")):
-            if how := self._command(child.application, command).why:
-                self._say("not proven", release=release, command=command, how=how)
-                self._fail(Kind.APPLICATION, release, why)
+            how = self._command(child.application, command).why
+            if not how:
+                continue
+            self._say("not proven", release=release, command=command, how=how)
+            if how == "hung" and self._late < _MOST_LATE:
+                self._late += 1
+                self._prove_s = self._clock.monotonic_s() + _PATIENCE_S  # the box may be busy: no answer proves nothing
                 return
+            self._fail(Kind.APPLICATION, release, "trial-hung" if how == "hung" else why)
+            return
         if not self._stop():
             self._fail(Kind.APPLICATION, release, "trial-unstoppable")
             return
@@ -192,15 +200,7 @@ class Keeper:
         if child is None:
             return True
         self._due_s = 0.0
-        child.process.send_signal(signal.SIGTERM)
-        try:
-            child.process.wait(self._options.limits.stop_s)
-        except subprocess.TimeoutExpired:
-            return False
-        else:
-            return True
-        finally:
-            kill_all(child.process)
+        return child.crew.stop(self._options.limits.stop_s)
 
     # -- the model --
 

@@ -1,5 +1,6 @@
 """`python -m edge.fleet.launch`: what a box starts at boot. It starts the application, and is never updated itself.
 
+With `--units` systemd starts the application's processes, each by `edge.fleet.start`, and this only watches and judges.
 Standard library only, so that nothing a release brings can keep it from starting.
 """
 
@@ -23,13 +24,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--root", type=Path, required=True, help="the folder of the updates' durable state")
     parser.add_argument("--run-folder", type=Path, required=True, help="where the application's processes show life")
     parser.add_argument("--probation-s", type=float, default=Limits().probation_s)
+    parser.add_argument("--units", action="store_true", help="systemd runs the application's processes")
     parser.add_argument("rest", nargs="*", help="after --: for every command of the application")
     given = parser.parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     limits = Limits(probation_s=given.probation_s)
-    Keeper(Options(given.root, given.run_folder, tuple(given.rest), limits), SystemClock()).run(stop)
+    options = Options(given.root, given.run_folder, tuple(given.rest), limits, units=given.units)
+    Keeper(options, SystemClock()).run(stop)
     return 0
 
 

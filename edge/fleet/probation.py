@@ -25,9 +25,9 @@ class Limits:
     """Between two changes of one pulse."""
     probation_s: float = 600.0
     """Of unbroken life until a trial has proven itself: a process that was replaced begins it anew."""
-    stop_s: float = 15.0
+    stop_s: float = 60.0
     """From being told to stop until it must have."""
-    command_s: float = 120.0
+    command_s: float = 300.0
     """For one test program of a release."""
 
 

@@ -55,7 +55,7 @@ class Appliance:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "edge", "update", "launch", "--config", str(self.config), "--probation-s", "4"],
+            [sys.executable, "-m", "edge", "update", "launch", "--config", str(self.config), "--probation-s", "8"],
             stderr=(self.folder / "log").open("ab"),
             stdout=subprocess.DEVNULL,
         )

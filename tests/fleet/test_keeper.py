@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.clock import Stamp
+from edge.fleet.crew import Session
 from edge.fleet.documents import Manifest, Needs
 from edge.fleet.installed import Installed
 from edge.fleet.keeper import Keeper, Options, _Child
@@ -108,14 +107,14 @@ class Box:
         child = self.keeper._child
         give_up = time.monotonic() + (0.02 if self._hangs(child) else 10.0)
         while time.monotonic() < give_up and self.pulse() == before:
-            if child is None or child.process.poll() is not None:
+            if child is None or child.crew.ended() is not None:
                 return
             time.sleep(0.002)
 
     def _hangs(self, child: object) -> bool:
         if not isinstance(child, _Child) or child.application.release != "bad":
             return False
-        started_s = self._started.setdefault(child.process.pid, self.clock.now_s)
+        started_s = self._started.setdefault(self.pid(child), self.clock.now_s)
         return self.fault == "hang at start" or (
             self.fault == "hang after five minutes" and self.clock.now_s - started_s >= 300
         )
@@ -126,11 +125,14 @@ class Box:
             self.live(STEP_S)
         self.live(20)
 
+    @staticmethod
+    def pid(child: _Child) -> int:
+        return child.crew.process.pid if isinstance(child.crew, Session) else 0
+
     def kill(self) -> None:
         child = self.keeper._child
         assert child is not None
-        os.killpg(child.process.pid, signal.SIGKILL)
-        child.process.wait()
+        child.crew.kill()
 
     def pull_the_plug(self) -> None:
         self.kill()
@@ -139,7 +141,7 @@ class Box:
     @property
     def running(self) -> str:
         child = self.keeper._child
-        return child.application.release if child and child.process.poll() is None else ""
+        return child.application.release if child and child.crew.ended() is None else ""
 
 
 @pytest.fixture
@@ -253,7 +255,7 @@ def test_a_good_release_that_starts_slowly_gets_more_time_each_time(box: Box) ->
 def test_a_good_release_whose_files_are_gone_gives_way_to_the_factory(box: Box) -> None:
     for path in (box.root / "releases").glob("*"):
         path.unlink()
-    assert box.keeper._startable(box.slot).release == "factory"
+    assert Installed(box.root).startable(box.slot).release == "factory"
 
 
 def test_the_launcher_needs_the_standard_library_only() -> None:

@@ -59,5 +59,5 @@ def update(what):
     if what == "idle" and (RUN / "busy").exists():
         sys.exit(3)
 
-run() if sys.argv[1] == "run" else update(sys.argv[2])
+run() if sys.argv[1] in ("run", "service") else update(sys.argv[2])
 """
