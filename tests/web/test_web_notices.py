@@ -49,7 +49,7 @@ class Heard:
     def wait(self, count: int) -> None:
         """Until so many were heard."""
         with self.arrived:
-            assert self.arrived.wait_for(lambda: len(self.bodies) >= count, timeout=60), self.bodies
+            assert self.arrived.wait_for(lambda: len(self.bodies) >= count, timeout=120), self.bodies
 
 
 class Hook(http.server.BaseHTTPRequestHandler):
@@ -230,7 +230,7 @@ def test_the_process_that_has_the_network_sends_them_and_goes_on_after_it_was_ki
 
 
 def _await_port(port: int, appliance: Appliance) -> None:
-    end_s = appliance.clock.monotonic_s() + 60
+    end_s = appliance.clock.monotonic_s() + 120
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=5).close()

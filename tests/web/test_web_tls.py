@@ -28,8 +28,12 @@ from tests.peers.certificates import Authority
 from tests.web.appliance import PASSWORD, Appliance
 from tests.web.browser import chromium
 
-NOW = datetime.now(UTC) + timedelta(minutes=5)  # certificates made meanwhile hold
 NAMES = ("box.clinic.test", "localhost", "127.0.0.1")
+
+
+def soon() -> datetime:
+    """A moment at which certificates that were made in this test hold."""
+    return datetime.now(UTC) + timedelta(minutes=5)
 
 
 @dataclass
@@ -64,7 +68,7 @@ def both(appliance: Appliance) -> Iterator[Both]:
 
     def pair() -> Pair:
         brought = certificates.brought(folder)
-        return brought if brought.exists() else certificates.own(folder, NAMES, NOW)
+        return brought if brought.exists() else certificates.own(folder, NAMES, soon())
 
     with socket.create_server(("127.0.0.1", 0)) as plain, socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve_socket, args=(app, plain, stop, lambda: None, Secure(listener, pair)))
@@ -118,7 +122,7 @@ def test_a_whole_sign_in_and_a_stream_go_over_tls_in_a_real_browser(both: Both) 
             f"document.querySelector('[name=secret]').value = '{PASSWORD}';"
             "document.querySelector('form[action*=\"sign-in\"]').submit()"
         )
-        browser.wait_for("location.pathname === '/' && document.body.dataset.events")
+        browser.wait_for("location.pathname === '/' && document.body?.dataset.events")
         version = browser.evaluate("document.body.dataset.version")
         image = both.appliance.receive(b"over TLS", "1.9")
         browser.wait_for(f"document.querySelector('[data-image=\"{image.id}\"]')")
@@ -150,7 +154,7 @@ def test_many_clients_at_once_and_those_that_go_away_in_the_middle(both: Both) -
 
 def test_a_certificate_that_the_site_brings_is_used_from_then_on(both: Both, tmp_path: Path) -> None:
     node = Authority.make(tmp_path / "clinic").node("box")
-    certificates.keep(both.folder, node.certificate.read_bytes(), node.key.read_bytes(), NOW)
+    certificates.keep(both.folder, node.certificate.read_bytes(), node.key.read_bytes(), soon())
     trusts_the_clinic = ssl.create_default_context(cafile=str(node.authorities))
     end_s = both.appliance.clock.monotonic_s() + 30
     while True:
@@ -165,18 +169,18 @@ def test_a_certificate_that_the_site_brings_is_used_from_then_on(both: Both, tmp
 
 
 def test_the_boxs_own_certificate_is_renewed_in_time_under_the_same_authority(tmp_path: Path) -> None:
-    first = certificates.own(tmp_path, NAMES, NOW)
+    first = certificates.own(tmp_path, NAMES, soon())
     authority, leaf = certificates.authority(tmp_path).certificate.read_bytes(), first.certificate.read_bytes()
-    assert certificates.own(tmp_path, NAMES, NOW + timedelta(days=300)).certificate.read_bytes() == leaf
-    later = certificates.own(tmp_path, NAMES, NOW + timedelta(days=350)).certificate.read_bytes()
+    assert certificates.own(tmp_path, NAMES, soon() + timedelta(days=300)).certificate.read_bytes() == leaf
+    later = certificates.own(tmp_path, NAMES, soon() + timedelta(days=350)).certificate.read_bytes()
     assert later != leaf
     assert certificates.authority(tmp_path).certificate.read_bytes() == authority
-    certificates.own(tmp_path, (*NAMES, "10.1.2.3"), NOW)
+    certificates.own(tmp_path, (*NAMES, "10.1.2.3"), soon())
     assert certificates.authority(tmp_path).certificate.read_bytes() != authority
 
 
 def test_the_boxs_authority_can_vouch_for_nothing_else(tmp_path: Path) -> None:
-    certificates.own(tmp_path, NAMES, NOW)
+    certificates.own(tmp_path, NAMES, soon())
     found = x509.load_pem_x509_certificate(certificates.authority(tmp_path).certificate.read_bytes())
     limits = found.extensions.get_extension_for_class(x509.NameConstraints)
     assert limits.critical
@@ -190,14 +194,14 @@ def test_what_cannot_be_used_is_refused_and_changes_nothing(tmp_path: Path) -> N
     good, other = clinic.node("box"), clinic.node("other")
     folder = tmp_path / "web"
     certificate, key = good.certificate.read_bytes(), good.key.read_bytes()
-    certificates.keep(folder, certificate, key, NOW)
+    certificates.keep(folder, certificate, key, soon())
     kept = certificates.brought(folder).certificate.read_bytes()
     cases = {
-        "other-key": (certificate, other.key.read_bytes(), NOW),
-        "no-certificate": (b"nonsense", key, NOW),
-        "no-key": (certificate, b"nonsense", NOW),
-        "not-now": (certificate, key, NOW + timedelta(days=30)),
-        "no-name": (clinic.certificate.read_bytes(), (tmp_path / "clinic" / "ca.key").read_bytes(), NOW),
+        "other-key": (certificate, other.key.read_bytes(), soon()),
+        "no-certificate": (b"nonsense", key, soon()),
+        "no-key": (certificate, b"nonsense", soon()),
+        "not-now": (certificate, key, soon() + timedelta(days=30)),
+        "no-name": (clinic.certificate.read_bytes(), (tmp_path / "clinic" / "ca.key").read_bytes(), soon()),
     }
     for why, (brought, its_key, now) in cases.items():
         with pytest.raises(NotUsable) as refusal:
@@ -207,32 +211,32 @@ def test_what_cannot_be_used_is_refused_and_changes_nothing(tmp_path: Path) -> N
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
     )
     with pytest.raises(NotUsable, match="key-locked"):
-        certificates.keep(folder, certificate, locked, NOW)
+        certificates.keep(folder, certificate, locked, soon())
     assert certificates.brought(folder).certificate.read_bytes() == kept
 
 
 def test_a_request_is_answered_without_a_key_ever_leaving_the_box(tmp_path: Path) -> None:
     folder = tmp_path / "web"
     asked = x509.load_pem_x509_csr(certificates.request(folder, NAMES))
-    own = certificates.own(tmp_path / "ca", NAMES, NOW)
+    own = certificates.own(tmp_path / "ca", NAMES, soon())
     issuer = x509.load_pem_x509_certificate(own.certificate.read_bytes())
     signer = serialization.load_pem_private_key(own.key.read_bytes(), None)
     answer = (
         x509.CertificateBuilder(
-            issuer.subject, asked.subject, asked.public_key(), 7, NOW - timedelta(1), NOW + timedelta(9)
+            issuer.subject, asked.subject, asked.public_key(), 7, soon() - timedelta(1), soon() + timedelta(9)
         )
         .add_extension(asked.extensions.get_extension_for_class(x509.SubjectAlternativeName).value, critical=False)
         .sign(signer, hashes.SHA256())  # type: ignore[arg-type]
         .public_bytes(serialization.Encoding.PEM)
     )
-    certificates.keep(folder, answer, b"", NOW)
+    certificates.keep(folder, answer, b"", soon())
     assert certificates.brought(folder).exists()
     assert not (folder / "request.key").exists()
-    told = certificates.tell(certificates.brought(folder).certificate, NOW)
+    told = certificates.tell(certificates.brought(folder).certificate, soon())
     assert told
     assert set(told.names) == set(NAMES)
     with pytest.raises(NotUsable, match="no-key"):
-        certificates.keep(folder, answer, b"", NOW)
+        certificates.keep(folder, answer, b"", soon())
 
 
 def test_with_tls_the_plain_page_stays_on_this_machine() -> None:
