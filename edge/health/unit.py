@@ -32,19 +32,19 @@ def serial(config: Config) -> Iterator[Answer]:
     if port is None:
         yield Answer("serial", Verdict.OK, "no unit is configured: images only")
         return
+    status = RunFolder(config.run_folder, SystemClock()).read("bridge")
+    if status is not None and status.age_s is not None and status.age_s <= _OLD_S:
+        yield from answers(port, status.facts)  # the bridge has the port; under systemd nobody else sees devices
+        return
     try:
         is_terminal = stat.S_ISCHR(Path(port).stat().st_mode)
     except OSError:
         is_terminal = False
-    if not is_terminal or not os.access(port, os.R_OK):
-        yield bad("serial", "unit-absent", port)
-        return
-    status = RunFolder(config.run_folder, SystemClock()).read("bridge")
-    if status is None or status.age_s is None or status.age_s > _OLD_S:
+    if is_terminal and os.access(port, os.R_OK):
         text = f"{port} is there; the appliance is not running, so nobody listens"
         yield Answer("serial", Verdict.WARN, text, "Start the appliance: calcedge run.")
-        return
-    yield from answers(port, status.facts)
+    else:
+        yield bad("serial", "unit-absent", port)
 
 
 def answers(port: str, facts: Mapping[str, Any]) -> Iterator[Answer]:

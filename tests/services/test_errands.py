@@ -1,4 +1,4 @@
-"""What the page asks of the process that has the network: answered once, by name of a check, and not waited for long."""
+"""What the page asks of the process that has the network: answered once, by the name of a check, and soon."""
 
 from __future__ import annotations
 
