@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge.errors import UpdateError
+from edge.fleet.installed import FACTORY_PULSES
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -100,18 +101,32 @@ def status(config_path: Path | None) -> None:
     click.echo(Agent(_load(config_path), SystemClock(), ()).in_words())
 
 
-@update.command(context_settings={"ignore_unknown_options": True})
+@update.command()
 @_config
 @click.option("--probation-s", type=float, help="How long a new release must prove itself.")
-def launch(config_path: Path | None, probation_s: float | None) -> None:
+@click.option("--units", is_flag=True, help="systemd runs the processes, each by `calcedge update start`.")
+def launch(config_path: Path | None, *, probation_s: float | None, units: bool) -> None:
     """Start the appliance so that updates can be tried and taken back; in place of `calcedge run`."""
     import os
 
-    config = _load(config_path)
-    folders = ["--root", str(config.fleet_root), "--run-folder", str(config.run_folder)]
     probation = ["--probation-s", str(probation_s)] if probation_s is not None else []
-    command = [sys.executable, "-P", "-m", "edge.fleet.launch", *folders, *probation, "--", *_arguments(config_path)]
+    options = [*_folders(_load(config_path)), *probation, *(["--units"] if units else [])]
+    command = [sys.executable, "-P", "-m", "edge.fleet.launch", *options, "--", *_arguments(config_path)]
     os.execv(sys.executable, command)  # noqa: S606 - the launcher takes this process's place
+
+
+@update.command()
+@click.argument("service", type=click.Choice(FACTORY_PULSES))
+@_config
+def start(service: str, config_path: Path | None) -> None:
+    """Become one process of the release that is to run now: for a unit of systemd, beside `launch --units`."""
+    from edge.fleet.start import main
+
+    main([*_folders(_load(config_path)), "--service", service, "--", *_arguments(config_path)])
+
+
+def _folders(config: Config) -> list[str]:
+    return ["--root", str(config.fleet_root), "--run-folder", str(config.run_folder)]
 
 
 @update.command(hidden=True)

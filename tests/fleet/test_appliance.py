@@ -217,7 +217,8 @@ def test_the_whole_application_is_taken_into_use_and_taken_back(
         f"no trial: {said}", lambda: "app-3" in {appliance.application.running, *appliance.application.bad}
     )
     appliance.await_("not taken back", lambda: "app-3" in appliance.application.bad)
-    assert appliance.application.bad["app-3"] == "trial-crashed"
+    # A busy machine starts the page so slowly again that the silence between two deaths is found first.
+    assert appliance.application.bad["app-3"] in {"trial-crashed", "trial-hung"}
     assert (appliance.application.good, appliance.application.trial) == ("app-1", None)
     appliance.await_("app-1 didn't come back", lambda: appliance.shown("9.0.1"))
     appliance.check()  # the admin still asks for app-3

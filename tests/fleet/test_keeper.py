@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from edge.clock import Stamp
+from edge.fleet.attempt import Ended
 from edge.fleet.crew import Session
 from edge.fleet.documents import Manifest, Needs
-from edge.fleet.installed import Installed
+from edge.fleet.installed import Application, Installed
 from edge.fleet.keeper import Keeper, Options, _Child
 from edge.fleet.preflight import preflight_application
 from edge.fleet.probation import Limits
@@ -232,6 +233,25 @@ def test_pulled_power_is_no_crash_but_many_boots_without_proof_are(box: Box) -> 
     box.until_settled()
     assert dict(box.slot.bad) == {"better": "trial-boots"}
     assert box.running == "good"
+
+
+def test_a_proof_that_gives_no_answer_in_time_is_asked_again(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def slow(application: Application, name: str) -> Ended:
+        asked.append(name)
+        late = application.release == "never" or asked.count("probe") < 3
+        return Ended("hung" if name == "probe" and late else "")
+
+    monkeypatch.setattr(box.keeper, "_command", slow)
+    expected: dict[str, dict[str, str]] = {"slow": {}, "never": {"never": "trial-hung"}}
+    for release, bad in expected.items():
+        asked.clear()
+        box.install(release, f"still good, {release}")
+        box.turn(Event.ACTIVATE, release)
+        box.until_settled()
+        assert (box.slot.good, dict(box.slot.bad)) == ("slow", bad)
+        assert asked.count("probe") == 3
 
 
 def test_the_good_release_is_tried_for_ever(box: Box) -> None:
