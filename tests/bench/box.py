@@ -28,7 +28,7 @@ from tests.peers.started import Started, pss_mib, written_bytes
 from tests.peers.stranger import answers, echo_as
 from tests.systemd.units import MOST_EXPOSED, exposure
 
-_STARTS: Final = 5
+_STARTS: Final = 3
 _FILMS: Final = 8
 _MIB: Final = 1 << 20
 _WAITING: Final = (psutil.CONN_LISTEN, psutil.CONN_NONE)

@@ -21,7 +21,7 @@ from edge.people.roles import Role
 from edge.store import Store, images, parcels
 from edge.store.images import Image, State, StoredAnalysis
 from edge.store.parcels import ParcelState
-from tests.peers.waiting import wait_for
+from tests.peers.waiting import patient, wait_for
 
 GOLDEN = DEFAULT_RELEASE / "golden"
 
@@ -55,12 +55,12 @@ class Appliance:
     def __exit__(self, *_: object) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(patient(20))
 
     def start(self) -> None:
         """Starts the supervisor, which starts the rest. One that was killed is buried first."""
         if self.process is not None:
-            self.process.wait(20)
+            self.process.wait(patient(20))
         command = [sys.executable, "-m", "edge", "run", "--config", str(self.config_path)]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=dict(os.environ))

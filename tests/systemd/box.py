@@ -70,7 +70,9 @@ class Box:
         _run("nsenter", "-t", str(self.first), "-n", "ip", "address", "add", f"{THERE}/24", "dev", "eth0")
         _run("nsenter", "-t", str(self.first), "-n", "ip", "link", "set", "eth0", "up")
         _run("nsenter", "-t", str(self.first), "-n", "ip", "link", "set", "lo", "up")
-        wait_for(lambda: self.run("systemctl", "is-system-running", check=False).strip() in ("running", "degraded"), 60)
+        wait_for(
+            lambda: self.run("systemctl", "is-system-running", check=False).strip() in ("running", "degraded"), 600
+        )
 
     @property
     def first(self) -> int | None:

@@ -6,7 +6,6 @@ Each step says what it saw as facts; tests judge them. Nothing is imported from 
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -134,8 +133,8 @@ def expose(box: Box, brought: Luggage) -> Facts:
         wait_for(lambda: len(list(brought.archive.iterdir())) >= len(list(stick.rglob("*.dcm"))), _PATIENCE_S)
         doctor = box.run("calcedge", "doctor", check=False)
     finally:
-        unit.send_signal(signal.SIGTERM)
-        unit.wait(30)
+        box.run("pkill", "-f", "simulate unit", check=False)
+        unit.wait(60)
     outcomes = {Path(path).suffix for path in box.run("find", "/var/lib/calcedge/stick", "-type", "f").split()}
     return {
         "stick": len(list(stick.rglob("*.dcm"))),
