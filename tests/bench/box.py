@@ -22,7 +22,7 @@ import psutil
 from tests.bench.figure import Figure, at_most, plain
 from tests.bench.latency import ten_megabytes
 from tests.peers.appliance import Appliance
-from tests.peers.scan import open_tcp
+from tests.peers.scan import free_port, open_tcp
 from tests.peers.sender import one_association
 from tests.peers.started import Started, pss_mib, written_bytes
 from tests.peers.stranger import answers, echo_as
@@ -140,7 +140,7 @@ def send(appliance: Appliance, numbers: range) -> None:
 def configuration(folder: Path) -> Path:
     """A configuration with ports of its own."""
     path = folder / "calcedge.toml"
-    ports = [_free_port(), _free_port()]
+    ports = [free_port(), free_port()]
     path.write_text(f'data = "{folder}/data"\n[dicom]\nport = {ports[0]}\n[web]\nport = {ports[1]}\n', encoding="utf-8")
     return path
 
@@ -170,9 +170,3 @@ def _memory(appliance: Appliance) -> float:
 
 def _written(appliance: Appliance) -> int:
     return sum(written_bytes(process) for process in appliance.processes())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

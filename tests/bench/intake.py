@@ -16,6 +16,7 @@ from tests.peers.appliance import Appliance
 from tests.peers.dcmtk import storescp, storescu
 from tests.peers.films import film, write
 from tests.peers.orthanc import Orthanc
+from tests.peers.scan import free_port
 from tests.peers.sender import one_association as send
 
 _ROWS, _COLUMNS = 2560, 2048  # 10.5 MB at 16 bits
@@ -26,7 +27,7 @@ def against_peers(folder: Path) -> Iterator[Figure]:
     """Sends the same batches to all three in turn with DCMTK's storescu and compares MB/s, round by round."""
     appliance = Appliance(folder / "appliance", "[intake]\nreserve_mb = 1")
     rates: dict[str, list[float]] = {"calcedge": [], "Orthanc": [], "storescp": []}
-    ports = (_port(appliance, 1), _port(appliance, 2), _port(appliance, 3))
+    ports = free_port(), free_port(), free_port()
     with Orthanc(folder / "orthanc", *ports[:2]) as orthanc, storescp(folder / "dcmtk", ports[2]), appliance:
         targets = {
             "calcedge": (appliance.dicom_port, "CALCEDGE"),
@@ -79,7 +80,3 @@ def _pause_analysis(appliance: Appliance, *, paused: bool) -> None:
     for name, process in appliance.named().items():
         if name in ("analyze", "worker"):
             (psutil.Process.suspend if paused else psutil.Process.resume)(process)
-
-
-def _port(appliance: Appliance, above: int) -> int:
-    return appliance.dicom_port + above

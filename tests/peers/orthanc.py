@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from edge.config import Tls
+from tests.peers.waiting import patient
 
 _START_S = 30.0
 DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
@@ -68,7 +69,7 @@ class Orthanc:
         program = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
         self._log = (self.folder / "log").open("wb")
         self._process = subprocess.Popen([program, str(configuration)], stdout=self._log, stderr=self._log)
-        end_s, pause = time.monotonic() + _START_S, threading.Event()
+        end_s, pause = time.monotonic() + patient(_START_S), threading.Event()
         while True:
             try:
                 self.ask("/system")

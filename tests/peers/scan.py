@@ -17,6 +17,13 @@ _LISTENS: Final = {"tcp": "0A", "udp": "07", "raw": "07"}
 """States in /proc/net: LISTEN, and CLOSE as a socket without a peer has it (proc(5))."""
 
 
+def free_port() -> int:
+    """A port that nobody listens at just now."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
 def open_tcp(host: str, ports: Iterable[int] = range(1, 65536)) -> list[int]:
     """The ports at which a connection is taken. One that answers nothing within a second counts as closed."""
     found: list[int] = []

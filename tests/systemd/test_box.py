@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydicom import dcmread
 
 from tests.conftest import ROOT
 from tests.peers.dcmtk import storescp
+from tests.peers.scan import free_port
 from tests.systemd.box import Box, bootstrap
 from tests.systemd.visit import PLANTED, SERVICES, Luggage, visit
 
@@ -35,7 +35,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     package = Path(os.environ.get("CALCEDGE_DEB") or _built(work))
     base = ROOT / "build" / "boot" / "bookworm"
     bootstrap(base)
-    with Box(base, work / "tree") as box, storescp(work / "archive", port := _free_port()):
+    with Box(base, work / "tree") as box, storescp(work / "archive", port := free_port()):
         shutil.copy(package, box.tree / "root/calcedge.deb")
         shutil.copy(_newer(package, work), box.tree / "root/newer.deb")
         _film(box.tree / "srv/films/film.dcm")
@@ -143,9 +143,3 @@ def _newer(package: Path, work: Path) -> Path:
         script.write_text(script.read_text(encoding="utf-8").replace(version, f"{version}+1"), encoding="utf-8")
     subprocess.run(["dpkg-deb", "-Znone", "--build", tree, newer], check=True, capture_output=True)
     return newer
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
