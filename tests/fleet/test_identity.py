@@ -183,7 +183,8 @@ def test_a_silent_peer_and_nonsense_hold_up_nobody(tmp_path: Path, clock: Clock)
             talker.sendall(b"GET /enrol HTTP/1.1\r\n\r\n")
             identity(tmp_path).enrol(address, authority.token("box-1"))
     behind = create_door(authority).test_client()
-    for body in ({}, [], "x", {"request": 1, "token": 2}, {"request": "x", "token": "y" * 1000}):
+    bodies: tuple[object, ...] = ({}, [], "x", {"request": 1, "token": 2}, {"request": "x", "token": "y" * 1000})
+    for body in bodies:
         assert behind.post("/enrol", json=body).status_code == 403
         assert behind.post("/renew", json=body).status_code == 403
     assert behind.post("/enrol", data=b"x" * 200_000, content_type="application/json").status_code == 413
