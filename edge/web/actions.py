@@ -14,6 +14,7 @@ from edge import flow
 from edge.people.roles import Right
 from edge.web import phrases, words
 from edge.web.access import signed_in, who
+from edge.web.numbers import number
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -38,7 +39,7 @@ def blueprint(desk: Desk) -> Blueprint:
     @who(Right.WORK)
     def send_again() -> tuple[AnyResponse | str, int] | AnyResponse:
         actor = signed_in().name
-        asked = request.form.getlist("parcel", type=int)
+        asked = request.form.getlist("parcel", type=number)
         sent = [parcel for parcel in desk.resendable(asked) if flow.send_again(desk.store, parcel, actor)]
         log.info("send-again", parcels=sent)
         return _answer(desk, phrases.send_asked(len(sent)) if sent else words.SEND_NOTHING, done=bool(sent))

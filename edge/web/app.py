@@ -34,6 +34,7 @@ from edge.web.darkroom import Darkroom
 from edge.web.desk import Desk
 from edge.web.guard import Guard
 from edge.web.live import Live
+from edge.web.numbers import RowNumber
 from edge.web.pictures import Pictures
 from edge.web.upkeep import Examine, nothing
 
@@ -86,6 +87,7 @@ def create_app(
     """
     app = Site(__name__, static_folder="static", template_folder="templates")
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_AGE_S
+    app.url_map.converters["int"] = RowNumber
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     live = Live(store, run, config)
     darkroom = Darkroom(store.objects)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,9 @@ _AUTHORITY: Final = 3650 * _DAY
 _RENEW: Final = 60 * _DAY
 _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - told apart, not bound
 _LEAST_RSA_BITS: Final = 2048
+
+_MAKING: Final = threading.Lock()
+"""The door and the settings may both find that one must be made."""
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -157,11 +161,12 @@ def own(folder: Path, names: Sequence[str], now: datetime) -> Pair:
     """The box's own certificate for `names`, made or renewed when it must be."""
     root, leaf = authority(folder), made(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if not root.exists() or not _serves(root.certificate, names, now):
-        _make_authority(root, names, now)
-        leaf.certificate.unlink(missing_ok=True)
-    if not leaf.exists() or not _serves(leaf.certificate, names, now):
-        _make_leaf(root, leaf, names, now)
+    with _MAKING:
+        if not root.exists() or not _serves(root.certificate, names, now):
+            _make_authority(root, names, now)
+            leaf.certificate.unlink(missing_ok=True)
+        if not leaf.exists() or not _serves(leaf.certificate, names, now):
+            _make_leaf(root, leaf, names, now)
     return leaf
 
 

@@ -68,7 +68,7 @@ def _films(feeds: Blueprint, desk: Desk) -> None:
 
 def _states(feeds: Blueprint, desk: Desk) -> None:
     @feeds.get("/api/status")
-    @who(ANYONE)
+    @who(SIGNED_IN)
     def status() -> AnyResponse:
         return jsonify(_status(desk))
 

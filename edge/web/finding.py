@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge.store.search import Query
 from edge.web import words
+from edge.web.numbers import number
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
@@ -31,7 +32,7 @@ def asked(form: MultiDict[str, str], limit: int = PAGE) -> Query:
         outcome=_KINDS.get(form.get("outcome", "")),
         since=since,
         until=until,
-        before_id=form.get("before", type=int),
+        before_id=form.get("before", type=number),
         limit=limit,
     )
 

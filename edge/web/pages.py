@@ -12,6 +12,7 @@ from edge.people.roles import Right
 from edge.web import compare, words
 from edge.web.access import ANYONE, SIGNED_IN, who
 from edge.web.finding import asked, narrowed
+from edge.web.numbers import number
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -76,7 +77,7 @@ def _one_image(pages: Blueprint, desk: Desk) -> None:
         around = desk.around()
         view = desk.image(image_id, around) or abort(404)
         earlier = [one for one, _ in desk.earlier_of(image_id)]
-        wanted = request.args.get("before", type=int)
+        wanted = request.args.get("before", type=number)
         chosen = next((one.id for one in earlier if one.id == wanted), earlier[0].id if earlier else None)
         before = desk.image(chosen, around) if chosen else None
         found = compare.changes(before.analysis, view.analysis) if before else ()

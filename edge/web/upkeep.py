@@ -14,6 +14,7 @@ from edge.people.roles import Right
 from edge.store import backup, events
 from edge.web import bundle, health, words
 from edge.web.access import SIGNED_IN, signed_in, who
+from edge.web.numbers import number
 from edge.web.views import moment
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _records(upkeep: Blueprint, desk: Desk, register: Register) -> None:
     @upkeep.get("/audit")
     @who(Right.MANAGE)
     def audit() -> str:
-        before = request.args.get("before", type=int)
+        before = request.args.get("before", type=number)
         with desk.store.read() as connection:
             found = events.before(connection, before, _PAGE)
             broken = events.broken_link(connection) if "check" in request.args else None
