@@ -3,12 +3,16 @@
 A file is taken once it has kept its size and time for two looks in a row, unless its name says that it is unfinished
 (`.part`, `.tmp`, a leading dot). It is copied durably into the store first and only then moved to `received/`
 beside it, so that a plug pulled at any moment loses nothing; the same file seen twice is one image.
+
+Whoever may write there is a sender and no more: links are not followed (a link to a file of the appliance would have it
+forwarded as an image), and pipes and devices are not opened.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from edge.store.objects import Objects
 
 _UNFINISHED: Final = (".part", ".tmp", ".crdownload")
+_CHUNK: Final = 1 << 20
 
 log = structlog.get_logger()
 
@@ -55,8 +60,9 @@ class WatchedFolder:
     def _files(self) -> list[tuple[Path, os.stat_result]]:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            entries = [e for e in self._folder.iterdir() if e.is_file() and not e.name.startswith(".")]
-            return [(entry, entry.stat()) for entry in entries if entry.suffix not in _UNFINISHED]
+            names = [e for e in self._folder.iterdir() if not e.name.startswith(".") and e.suffix not in _UNFINISHED]
+            looks = [(entry, entry.stat(follow_symlinks=False)) for entry in names]
+            return [(entry, found) for entry, found in looks if stat.S_ISREG(found.st_mode)]
         except OSError as error:
             # A drive that is not plugged in, or a file taken away between two calls: look again next time.
             log.info("drop folder not readable", error=type(error).__name__)
@@ -65,7 +71,7 @@ class WatchedFolder:
     def _take(self, path: Path, look: _Look) -> bool:
         temporary = self._objects.temporary("folder")
         try:
-            shutil.copyfile(path, temporary)
+            _copy(path, temporary)
             received = self._reception.receive(temporary, "folder", None)
         except StoreError as error:
             log.error("image left in the folder", code=error.reason.code)
@@ -85,3 +91,17 @@ class WatchedFolder:
             # A drive that can't be written: the file stays, and is not copied again at every look.
             self._taken[path] = look
             log.info("taken file can't be moved away", error=type(error).__name__)
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copies a plain file.
+
+    Raises:
+        OSError: it is something else by now, or can't be read or written.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as source:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("not a plain file")
+        with target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, _CHUNK)

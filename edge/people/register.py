@@ -177,8 +177,12 @@ class Register:
             wait_s = self._note_wrong(account, now)
             raise NotAllowed("locked" if wait_s else "wrong", wait_s)
         with self._store.transaction() as tx:
-            accounts.note_try(tx, account.id, 0, None, None)
-            return self._begin(tx, account, kiosk=kiosk)
+            fresh = accounts.get(tx, account.id)
+            wait_s = _locked_for_s(fresh, now) if fresh else 0.0
+            if wait_s == 0:
+                accounts.note_try(tx, account.id, 0, None, None)
+                return self._begin(tx, account, kiosk=kiosk)
+        raise NotAllowed("locked", wait_s)  # by others that were wrong at the same time
 
     def follow(self, link: str, *, kiosk: bool) -> str | None:
         """Begins the session of a link and returns its token; None when the link is not, or no longer, good."""
@@ -237,9 +241,10 @@ class Register:
         return token
 
     def _note_wrong(self, account: Account, now: Stamp) -> float:
-        failures = account.failures + 1
-        wait_s = lock_s(failures)
         with self._store.transaction() as tx:
+            fresh = accounts.get(tx, account.id) or account  # several may be wrong at the same time: each counts
+            failures = fresh.failures + 1
+            wait_s = lock_s(failures)
             until_ns = now.monotonic_ns + int(wait_s * 1e9)
             accounts.note_try(tx, account.id, failures, now.boot if wait_s else None, until_ns if wait_s else None)
             events.append(tx, now, account.name, "sign-in-failed", f"account:{account.id}", failures=failures)

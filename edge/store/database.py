@@ -32,7 +32,7 @@ class Database:
         self.path = path
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # patients live here
             self._migrate()
         except (sqlite3.Error, OSError) as error:
             raise StoreError("store-unusable", type(error).__name__) from error
