@@ -15,7 +15,7 @@ from edge.errors import CalcedgeError
 from edge.fleet.admin.cli import fleet
 from edge.fleet.cli import update
 from edge.people.cli import people
-from edge.services.keeping import backup, restore
+from edge.services.keeping import backup, restore, salvage, scrub
 from edge.store.cli import audit, vault
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def cli() -> None:
 cli.add_command(people)
 cli.add_command(backup)
 cli.add_command(restore)
+cli.add_command(scrub)
+cli.add_command(salvage)
 cli.add_command(vault)
 cli.add_command(audit)
 

@@ -78,10 +78,18 @@ class Drain:
             if error is None:
                 self._taken += 1
                 self._breaks.pop(parcel.id, None)
-                self.reach = Reach(reachable=True)
                 self._settle(parcel, ParcelState.SENT)
+                if self.reach.reachable is False:
+                    self._hurry()
+                self.reach = Reach(reachable=True)
             else:
                 self._failed(parcel, ParcelState.QUEUED, self._patience(parcel, error))
+
+    def _hurry(self) -> None:
+        """The destination is back: what waited for that waits no longer, and goes in its old order."""
+        stamp = self._store.clock.now()
+        with self._store.transaction() as tx:
+            parcels.hurry(tx, self._destination.name, policy.OUT_OF_REACH, stamp)
 
     def _patience(self, parcel: Parcel, error: DeliveryError) -> DeliveryError:
         """An object on which the connection breaks off again and again, while others pass, is held at last."""

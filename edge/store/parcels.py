@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Collection
 
     from edge.clock import Stamp
 
@@ -87,6 +88,16 @@ def settle(
                               attempts = CASE WHEN ? IS NULL THEN 0 ELSE attempts + 1 END
            WHERE id = ?""",
         (state, now.boot, now.monotonic_ns + int(delay_s * 1e9), reason, detail, now.iso, reason, parcel_id),
+    )
+
+
+def hurry(tx: sqlite3.Connection, destination: str, reasons: Collection[str], now: Stamp) -> None:
+    """Makes due now what waits for a destination and failed last for one of these reasons."""
+    marks = ",".join("?" * len(reasons))
+    tx.execute(
+        f"""UPDATE parcels SET due_boot = ?, due_ns = ?
+            WHERE destination = ? AND state = 'queued' AND reason IN ({marks})""",  # noqa: S608 - only question marks
+        (now.boot, now.monotonic_ns, destination, *reasons),
     )
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
+from edge.errors import StoreError
 from edge.store import Store, events, exposures, images, orders, parcels, performed
+from edge.store.backup import DATABASE
 from edge.store.images import State
 from edge.store.parcels import ParcelState
 from edge.types import Analysis
@@ -27,6 +30,58 @@ def examine(root: Path, world: Outside, answers: Answers) -> list[str]:
         return [*_kept(store, world), *_outcomes(store, answers), *_delivered(store, root, world), *_told(store, world)]
     finally:
         store.close()
+
+
+def contradictions(root: Path, world: Outside, answers: Answers, proven: set[str] | None = None) -> list[str]:
+    """What lies here, wherever it was interrupted, against what the world was told: nothing may contradict it.
+
+    `proven`: objects that were read before and need not be again.
+    """
+    if not (root / "data" / DATABASE).exists():
+        return [f"acknowledged, and no store: {world.acknowledged}"] * bool(world.acknowledged)
+    proven = set() if proven is None else proven
+    store = Store.open(root / "data")
+    with closing(store), store.read() as connection:
+        wrong = [f"database: {row[0]}" for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        kept = images.latest(connection)
+        told = {f"exposure {exposure.seq}" for exposure in exposures.latest(connection)}
+        found = [images.latest_analysis(connection, image.id) for image in kept]
+        mine = [(image, parcel) for image in kept for parcel in parcels.of_image(connection, image.id)]
+        named = images.referenced_objects(connection) - proven
+        wrong += ["the audit trail is broken"] * (events.broken_link(connection) is not None)
+    wrong += [f"lost: {what}" for what in world.acknowledged - told - {image.sop_instance_uid for image in kept}]
+    for name in named:
+        try:
+            store.objects.prove(name)
+            proven.add(name)
+        except StoreError as error:
+            wrong.append(f"object: {error}")
+    for image, stored in zip(kept, found, strict=True):
+        uid = image.header.identity.sop_instance_uid if image.header else ""
+        if stored and _said(stored.analysis) != _said(answers[uid].analysis):
+            wrong.append(f"image {image.id}: {stored.outcome}")
+    for image, parcel in mine:
+        uid = parcel.sop_instance_uid
+        arrived = uid in world.archive.content
+        if parcel.destination == "stick":
+            arrived = (root / "stick" / f"{uid}.dcm").exists()
+        if parcel.state in (ParcelState.SENT, ParcelState.CONFIRMED) and not arrived:
+            wrong.append(f"{parcel.kind} is {parcel.state} and not at {parcel.destination}")
+        identity = image.header.identity if image.header else None
+        seen = world.archive.identities.get(uid)
+        if seen and (identity is None or seen != (identity.study_instance_uid, identity.patient_id)):
+            wrong.append(f"{parcel.kind} of image {image.id} at the archive as {seen}")
+    there = {uid for uid in world.archive.content if not uid.startswith("whole ")}
+    return wrong + [f"at the archive, and nobody's: {uid}" for uid in there - {p.sop_instance_uid for _, p in mine}]
+
+
+def how_far(root: Path) -> str:
+    """A word for the state that lies here."""
+    if not (root / "data" / DATABASE).exists():
+        return "nothing"
+    store = Store.open(root / "data")
+    with closing(store), store.read() as connection:
+        return f"{events.last_id(connection)} events, {parcels.count_by_state(connection)}"
 
 
 def _kept(store: Store, world: Outside) -> list[str]:

@@ -47,9 +47,10 @@ from edge.store.orders import OrderState
 from edge.store.parcels import ParcelState
 from edge.types import Analysed, Header, NotAnalysed
 from firmware_bridge.bridge import NotPersisted
+from tests.faults.durable import Meter, Point
 from tests.faults.outside import Outside
 
-_LONGEST_S: Final = 120
+_LONGEST_S: Final = 280
 _ROUNDS: Final = 30
 _STEP_S: Final = 400.0
 """More than any pause between two tries: waiting is done by the clock's hands."""
@@ -218,22 +219,33 @@ def live(
     answers: Answers,
     prepare: Callable[[], object] = lambda: None,
     clock: HandClock | None = None,
+    born: Callable[[int], object] = lambda _pid: None,
+    look: Callable[[str], object] | None = None,
 ) -> Life:
     """Runs the line in a child until it has nothing left to do or is ended; the world answers from here.
 
-    `prepare` is called in the child first: what it shall suffer. `clock` is carried forward for the next life.
+    `prepare` is called in the child first: what it shall suffer. `clock` is carried forward for the next life. `born`
+    is told the child's process number. With `look` the child stands still before and after each of its durable writes,
+    and `look` is told which.
     """
     clock = clock or HandClock()
     said, says = os.pipe()
     hears, hear = os.pipe()
+    looked, go_on = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(said)
         os.close(hear)
+        os.close(go_on)
+        if look:
+            Meter(_standing_still(says, looked)).installed()
         _child(Line(root, world, Recorded(answers), clock, _teller(says), _asker(says, hears)), says, prepare)
+    born(child)
     os.close(says)
     os.close(hears)
+    os.close(looked)
     complaint: list[str] = []
+    sender: threading.Thread | None = None
     with os.fdopen(said, encoding="utf-8") as lines:
         for line in lines:
             word, _, rest = line.rstrip("\n").partition(" ")
@@ -242,14 +254,34 @@ def live(
             elif word == "ahead":
                 clock.ahead_s = float(rest)
             elif word == "listening":
-                world.send(int(rest))
-                with contextlib.suppress(BrokenPipeError):
-                    os.write(hear, b".")
+                sender = threading.Thread(target=_send, args=(world, int(rest), hear))
+                sender.start()
+            elif word == "point" and look:
+                look(rest)
+                os.write(go_on, b".")
             else:
                 complaint.append(line)
+    if sender:
+        sender.join()
     os.close(hear)
+    os.close(go_on)
     _, status = os.waitpid(child, 0)
     return Life(os.waitstatus_to_exitcode(status), "".join(complaint))
+
+
+def _send(world: Outside, port: int, hear: int) -> None:
+    """The sender works beside everything else; then the line goes on."""
+    world.send(port)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(hear, b".")
+
+
+def _standing_still(says: int, looked: int) -> Callable[[Point, str], None]:
+    def at(point: Point, what: str) -> None:
+        _say(says, f"point {point.when} write {point.number}, {what}")
+        os.read(looked, 1)
+
+    return at
 
 
 def _teller(says: int) -> Callable[[str], None]:

@@ -11,14 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, build_context, evt
 from pynetdicom.events import Event
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import time
@@ -68,13 +69,13 @@ class Clinic:
         self.created[uid] += 1
         return (0x0000 if self.created[uid] == 1 else 0x0111), None
 
-    def _set(self, event: Event) -> tuple[int, Dataset | None]:
+    def _set(self, event: Event) -> tuple[int | Dataset, Dataset | None]:
         assert event.request is not None
         uid = str(event.request.RequestedSOPInstanceUID)  # type: ignore[union-attr]
         if uid in self.ended:
             error = Dataset()
             error.Status, error.ErrorID = 0x0110, 0xA710
-            return 0x0110, None
+            return error, None
         self.ended[uid] = event.modification_list
         return 0x0000, None
 
@@ -120,12 +121,21 @@ class Outside:
             stack.enter_context(self.clinic.listening(self.clinic_port))
             yield
 
+    def known(self) -> Outside:
+        """What the world knows now; what it learns later is not in it."""
+        archive, clinic = copy(self.archive), copy(self.clinic)
+        for name in ("stored", "content", "identities", "modalities"):
+            setattr(archive, name, copy(getattr(archive, name)))
+        clinic.created, clinic.ended = copy(clinic.created), copy(clinic.ended)
+        return replace(self, archive=archive, clinic=clinic, acknowledged=set(self.acknowledged))
+
     def send(self, port: int) -> None:
         """The sender sends what was not acknowledged yet, over one association."""
         waiting = [image for image in self.images if image.SOPInstanceUID not in self.acknowledged]
         node = AE(ae_title="UNIT")
         node.connection_timeout = node.acse_timeout = node.dimse_timeout = node.network_timeout = 10
-        contexts = [build_context(image.SOPClassUID, image.file_meta.TransferSyntaxUID) for image in waiting[:1]]
+        kinds = sorted({(str(image.SOPClassUID), str(image.file_meta.TransferSyntaxUID)) for image in waiting})
+        contexts = [build_context(UID(sop_class), UID(syntax)) for sop_class, syntax in kinds]
         if not contexts:
             return
         association = node.associate("127.0.0.1", port, contexts, "CALCEDGE")
