@@ -28,10 +28,14 @@ class Verdict(Enum):
 
 
 class Delivery:
-    """The host's side of the event ring of one boot. `oldest` is the first event that the unit still holds."""
+    """The host's side of the event ring of one boot.
+
+    `oldest` is the first event that the unit still holds. Events count from 1; a unit that says 0 means the same, and
+    an event 0 is taken and confirmed like others.
+    """
 
     def __init__(self, oldest: int) -> None:
-        self._upto = self._told = oldest - 1
+        self._upto = self._told = max(oldest, 1) - 1
         self._gone: set[int] = set()
         self._durable: set[int] = set()
         self._in_hand: dict[int, int] = {}

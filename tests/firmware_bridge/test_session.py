@@ -234,6 +234,17 @@ def test_events_that_the_unit_could_not_keep_are_counted_as_lost() -> None:
     assert sent(session.events_persisted([event.key])) == [EventAck(4, 0)]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_unit_that_counts_from_nought_is_confirmed_too(first: int) -> None:
+    session = Session()
+    session.port_opened(START)
+    meet(session, replace(HELLO, evt_oldest=0, evt_newest=0), START)
+    actions = session.feed(wire(EXPOSURE, seq=first, flags=1), START)
+    (event,) = handed_out(actions)
+    assert ReplayReq(0) not in sent(actions)
+    assert sent(session.events_persisted([event.key])) == [EventAck(first, 0)]
+
+
 def test_a_heartbeat_that_contradicts_itself_confirms_nothing() -> None:
     session = session_in(State.UP)
     session.feed(wire(Heartbeat(9, UnitState.READY, True, 1000, 0, 0, 0)), START)
