@@ -82,7 +82,7 @@ def _page(ledger: Ledger, repository: FleetRepository, now: datetime) -> str:
             row.seen.strftime("%Y-%m-%d %H:%M"),
             {None: "", True: "online", False: "offline"}[row.online],
             _runs(row.kinds),
-            row.code,
+            "; ".join([row.code] * bool(row.code) + _failed(row.kinds)),
         )
         for row in rows[:_MOST_ROWS]
     ]
@@ -105,6 +105,12 @@ def _runs(kinds: Any) -> str:
         f"{kind} {one.get('good')}" + (f" (trial {one.get('trial')})" if one.get("trial") else "")
         for kind, one in sorted(kinds.items())
     )
+
+
+def _failed(kinds: Any) -> list[str]:
+    return [
+        f"{kind} {release}: {why}" for kind, one in sorted(kinds.items()) for release, why in one.get("bad", {}).items()
+    ]
 
 
 def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

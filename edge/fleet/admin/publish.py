@@ -22,8 +22,10 @@ from edge.fleet.slots import Kind
 
 REPORT: Final = "evaluation.json"
 _WHEEL_NAME: Final = re.compile(
-    r"^(?P<name>[^-]+)-(?P<version>\d+\.\d+\.\d+)[^-]*-(?P<python>[^-]+)-[^-]+-(?P<machine>.+)\.whl$"
+    r"^(?P<name>[^-]+)-(?P<version>[^-]+)(-\d[^-]*)?-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<machine>[^-]+)\.whl$"
 )
+"""As in PyPA's binary distribution format."""
+_VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
 _MOST_INSIDE: Final = 2_000_000_000
 
 
@@ -68,22 +70,23 @@ def application_release(
     Raises:
         UpdateError: `update-damaged` or `fleet-repository` for what is no wheel.
     """
-    names = [_WHEEL_NAME.match(path.name) for path in wheels]
-    if not wheels or not all(names):
-        raise UpdateError("fleet-repository", "give wheels with their usual names")
+    names = [found for path in wheels if (found := _WHEEL_NAME.match(path.name))]
+    version = _VERSION.match(names[0]["version"]) if names else None
+    if len(names) < len(wheels) or version is None:
+        raise UpdateError("fleet-repository", "give wheels with their usual names, the application's own first")
     for path in wheels:
         wheel_files(path.read_bytes(), _MOST_INSIDE)
-    machines = {_machine(name["machine"]) for name in names if name} - {"any"}
-    pythons = {name["python"] for name in names if name and name["python"].startswith("cp")}
-    first = names[0]
-    assert first is not None
+    machines = {_machine(name["machine"]) for name in names} - {"any"}
+    pythons = {name["python"] for name in names if name["abi"] == name["python"]}  # others serve later ones, too
+    if len(machines) > 1 or len(pythons) > 1:
+        raise UpdateError("fleet-repository", "these wheels are for different machines or Pythons")
     manifest = Manifest(
         kind=Kind.APPLICATION,
         release=release,
-        version=first["version"],
+        version=version[0],
         epoch=epoch,
-        hardware=tuple(sorted(machines)) or ("any",),
-        python=pythons.pop() if len(pythons) == 1 else "any",
+        hardware=tuple(machines) or ("any",),
+        python=pythons.pop() if pythons else "any",
         entry=entry,
         needs=Needs(memory_mb=memory_mb),
         pulses=pulses,
