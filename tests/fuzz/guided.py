@@ -30,7 +30,7 @@ def run(name: str, inputs: int, seconds: float, seed: int, keep: Path) -> int:
 
 def main() -> None:
     """The child."""
-    import atheris  # type: ignore[import-untyped]
+    import atheris
 
     name, corpus = json.loads(os.environ["CALCEDGE_FUZZ"])
     with atheris.instrument_imports(include=["edge", "pydicom", "firmware_bridge"]):
