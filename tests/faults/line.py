@@ -174,6 +174,7 @@ class Line:
         settings = config.dicom.model_copy(update={"port": 0})
         with StoreScp(settings, reception, store.objects) as scp:
             assert scp._porch is not None
+            assert scp._porch.socket is not None
             self.ask(f"listening {scp._porch.socket.getsockname()[1]}")
 
     def _analyse(self, config: Config, store: Store) -> None:

@@ -37,8 +37,10 @@ _ENDING: Final = "import sys; sys.exit(1)"
 
 
 @contextmanager
-def _supervised(monkeypatch: pytest.MonkeyPatch, run: Path, program: str) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """The supervisor with one service, which is this program: its lives, one after the other."""
+def _supervised(
+    monkeypatch: pytest.MonkeyPatch, run: Path, program: str
+) -> Iterator[tuple[list[subprocess.Popen[bytes]], supervisor.Supervisor]]:
+    """One service, which is this program, and its supervisor: its lives, one after the other."""
     lives: list[subprocess.Popen[bytes]] = []
 
     def start(_command: object, env: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -47,13 +49,13 @@ def _supervised(monkeypatch: pytest.MonkeyPatch, run: Path, program: str) -> Ite
 
     real: Callable[..., Any] = subprocess.Popen
     monkeypatch.setattr(supervisor, "SERVICES", ("bridge",))
-    monkeypatch.setattr(supervisor.subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
     stop = threading.Event()
     keeper = supervisor.Supervisor(None, None, RunFolder(run, SystemClock()))
     thread = threading.Thread(target=keeper.run, args=(stop,))
     thread.start()
     try:
-        yield lives
+        yield lives, keeper
     finally:
         stop.set()
         thread.join()
@@ -62,34 +64,46 @@ def _supervised(monkeypatch: pytest.MonkeyPatch, run: Path, program: str) -> Ite
 def test_one_that_stands_still_is_ended_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "SILENT_S", 1.0)
     status = RunFolder(tmp_path / "run", SystemClock())
-    with _supervised(monkeypatch, tmp_path / "run", _LIVING) as lives:
-        first = wait_for(lambda: lives and status.read("bridge") and lives[0])
+    with _supervised(monkeypatch, tmp_path / "run", _LIVING) as (lives, _):
+        first = wait_for(lambda: lives and status.read("bridge") and lives[0], 60)
         assert isinstance(first, subprocess.Popen)
         first.send_signal(signal.SIGSTOP)
-        wait_for(lambda: len(lives) == 2)
+        wait_for(lambda: len(lives) == 2, 60)
         assert first.poll() == -signal.SIGKILL
-        wait_for(lambda: (word := status.read("bridge")) is not None and word.pid == lives[1].pid)
+        wait_for(lambda: (word := status.read("bridge")) is not None and word.pid == lives[1].pid, 60)
 
 
 def test_one_that_never_says_a_word_is_ended_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "SILENT_S", 0.3)
     monkeypatch.setattr(supervisor, "STARTING_S", 0.6)
-    with _supervised(monkeypatch, tmp_path / "run", "import threading; threading.Event().wait()") as lives:
-        wait_for(lambda: len(lives) == 2)
+    with _supervised(monkeypatch, tmp_path / "run", "import threading; threading.Event().wait()") as (lives, _):
+        wait_for(lambda: len(lives) == 2, 60)
         assert lives[0].poll() == -signal.SIGKILL
 
 
 def test_one_that_lives_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "SILENT_S", 1.0)
-    with _supervised(monkeypatch, tmp_path / "run", _LIVING) as lives:
-        threading.Event().wait(3.0)  # three times as long as silence may last
+    monkeypatch.setattr(supervisor, "SILENT_S", 3.0)
+    status = RunFolder(tmp_path / "run", SystemClock())
+    with _supervised(monkeypatch, tmp_path / "run", _LIVING) as (lives, _):
+        wait_for(lambda: status.read("bridge"), 60)
+        threading.Event().wait(5.0)  # longer than silence may last
         assert len(lives) == 1
 
 
 def test_one_that_always_ends_is_started_ever_more_slowly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with _supervised(monkeypatch, tmp_path / "run", _ENDING) as lives:
-        threading.Event().wait(4.0)
-        assert 3 <= len(lives) <= 6  # after 0.2, 0.4, 0.8, 1.6, 3.2 seconds, and 5 from then on
+    with _supervised(monkeypatch, tmp_path / "run", _ENDING) as (lives, keeper):
+        (child,) = keeper._children
+        pauses = [
+            wait_for(lambda n=n: len(lives) == n and child.process is None and child.pause_s, 60) for n in (1, 2, 3)
+        ]
+    assert pauses == [0.2, 0.4, 0.8]
+
+
+def test_the_longest_pause_is_short_enough_for_a_clinic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with _supervised(monkeypatch, tmp_path / "run", _ENDING) as (_, keeper):
+        (child,) = keeper._children
+        child.pause_s = 4.0
+        assert wait_for(lambda: child.process is None and child.pause_s > 4.0 and child.pause_s, 60) == 5.0
 
 
 _SUFFERING: Final[dict[str, Callable[[psutil.Process], object]]] = {

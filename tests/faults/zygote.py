@@ -3,8 +3,9 @@
     python -m tests.faults.zygote CONFIG HOURS_PER_HOUR
 
 One process loads and proves everything once, then forks the supervisor, again whenever it is killed; that forks the
-services, those the worker. From there on each runs the product's own code. Two things differ from the product: the
-worker's model was proven before the fork and not after it, and the store's clock runs as many times faster as told.
+services, those the worker. From there on each runs the product's own code. What differs from the product: the worker's
+model was proven before the fork and not after it, its memory is not bounded (a fork has everybody's modules), and the
+store's clock runs as many times faster as told.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from edge import log
+from edge import confine, log
 from edge.clock import Clock, Stamp, SystemClock
 from edge.config import load
 from edge.detector import analyse as detector
@@ -70,6 +72,8 @@ class Forked:
             try:
                 os.environ[PARENT_VARIABLE] = env[PARENT_VARIABLE]
                 code = _program(command[3:] if command[2] == "edge" else [command[2], *command[3:]], pass_fds)
+            except BaseException:  # noqa: BLE001 - as the interpreter would
+                traceback.print_exc()
             finally:
                 sys.stderr.flush()
                 os._exit(code)
@@ -140,6 +144,7 @@ def _prepare(times: float) -> None:
     mock.patch.object(detector, "Analyser", return_value=analyser).start()
     mock.patch.object(Analyser, "self_test").start()
     mock.patch.object(Darkroom, "warm_up").start()
+    mock.patch.object(confine, "MEMORY_BYTES", 16 << 30).start()  # a fork has everybody's modules
     mock.patch.object(subprocess, "Popen", Forked).start()
 
 
