@@ -130,10 +130,11 @@ def play(folder: Path, port: int, count: int, seconds: float, *, poll_s: float =
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1200)
 @pytest.mark.needs("mosquitto")
 @pytest.mark.requirement("a bad release stops by itself before it reaches many boxes")
 def test_two_thousand_boxes(tmp_path: Path, free_port: Callable[[], int]) -> None:
-    share, peak, why = play(tmp_path, free_port(), 2000, 240)
+    share, peak, why = play(tmp_path, free_port(), 2000, 480)
     print(f"2000 boxes: halted ({why}) when {share:.2f} % had it; attempts after the restart: peak {peak:.2f} x mean")
     assert why != "never halted"
     assert share < 5
