@@ -10,8 +10,9 @@ from pathlib import Path
 from firmware_bridge.bridge import Bridge, EventKey, LinkReason, LinkState, LinkStatus, NotPersisted, ReceivedEvent
 from firmware_bridge.messages import Exposure
 from firmware_bridge.simulator import Bench, Scenario, UnitOptions
+from tests.peers.waiting import patient
 
-PATIENCE_S = 15.0
+PATIENCE_S = patient(15.0)
 
 
 class Disk:

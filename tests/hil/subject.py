@@ -20,6 +20,7 @@ from firmware_bridge.simulator.models import MODELS, Technique
 from firmware_bridge.spellman.pmx import LAST_KV_PER_COUNT_BY_FULL_SCALE
 from firmware_bridge.trace import Trace, traced
 from tests.firmware_bridge.rig import Disk, Rig
+from tests.peers.waiting import patient
 
 OPERATOR_S = 120.0
 """How long a person may take to press the switch."""
@@ -137,6 +138,7 @@ _QUIET_S = 0.3
 
 def until(disk: Disk, met: Callable[[], bool], seconds: float) -> None:
     """Waits for the bridge to bring `met` about."""
+    seconds = patient(seconds)
     with disk.changed:
         assert disk.changed.wait_for(met, seconds), f"did not come about in {seconds} s; last: {disk.now}"
 
