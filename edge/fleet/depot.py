@@ -37,7 +37,9 @@ from edge.fleet.slots import Kind
 RESERVE_BYTES: Final = 64_000_000
 """Kept free whatever an update needs."""
 _UNPACKED: Final = 4
-"""A wheel takes up to so many times its size when it is unpacked and compiled; checked again while unpacking."""
+"""Wheels take up to so many times their size when they are unpacked and compiled, taken together."""
+MOST_INSIDE: Final = 64
+"""No wheel is more than so many times larger inside: one of pure tables comes to 23."""
 _LONGEST_NAME: Final = 200
 """Of a file in a wheel: file systems end at 255 bytes."""
 _ZIP_ERRORS: Final = (
@@ -201,7 +203,7 @@ class Depot:
         self.disk.remove_tree(temporary)
         self.disk.make_folder(temporary)
         folders = {temporary}
-        for name, content in wheel_files((self.blobs / blob.sha256).read_bytes(), blob.length * _UNPACKED * 4):
+        for name, content in wheel_files((self.blobs / blob.sha256).read_bytes(), blob.length * MOST_INSIDE):
             path = temporary / name
             folders |= self._folders(temporary, path.parent)
             for file, data in ((path, content), *_compiled(path, content, name)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,15 @@ def test_a_release_is_for_what_its_wheels_are_for(fleet: FleetOfOne, tmp_path: P
     made = published(fleet, tmp_path, OWN, NUMPY, CRYPTOGRAPHY, "pyserial-3.5-py2.py3-none-any.whl")
     assert (made.version, made.hardware, made.python) == ("1.2.3", ("x86_64",), "cp311")
     assert [blob.path for blob in made.blobs] == [OWN, NUMPY, CRYPTOGRAPHY, "pyserial-3.5-py2.py3-none-any.whl"]
+
+
+def test_one_that_no_box_would_unpack_is_not_published(fleet: FleetOfOne, tmp_path: Path) -> None:
+    path = tmp_path / OWN
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.py", b"\n" * 5_000_000)
+    with pytest.raises(UpdateError) as error:
+        application_release(fleet.admin, [path], "app-1", epoch=1)
+    assert error.value.reason.code == "update-damaged"
 
 
 def test_a_pure_one_is_for_all(fleet: FleetOfOne, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from edge.detector import bundle as bundles
 from edge.detector.golden import EXPECTED
 from edge.errors import UpdateError
 from edge.fleet.admin.repository import FleetRepository
-from edge.fleet.depot import wheel_files
+from edge.fleet.depot import MOST_INSIDE, wheel_files
 from edge.fleet.documents import Blob, Manifest, Needs, dump
 from edge.fleet.installed import FACTORY_PULSES
 from edge.fleet.slots import Kind
@@ -26,7 +26,6 @@ _WHEEL_NAME: Final = re.compile(
 )
 """As in PyPA's binary distribution format."""
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
-_MOST_INSIDE: Final = 2_000_000_000
 
 
 def model_release(repository: FleetRepository, folder: Path, release: str, *, epoch: int) -> Manifest:
@@ -75,7 +74,8 @@ def application_release(
     if len(names) < len(wheels) or version is None:
         raise UpdateError("fleet-repository", "give wheels with their usual names, the application's own first")
     for path in wheels:
-        wheel_files(path.read_bytes(), _MOST_INSIDE)
+        content = path.read_bytes()
+        wheel_files(content, len(content) * MOST_INSIDE)  # as a box will
     machines = {_machine(name["machine"]) for name in names} - {"any"}
     pythons = {name["python"] for name in names if name["abi"] == name["python"]}  # others serve later ones, too
     if len(machines) > 1 or len(pythons) > 1:
