@@ -62,22 +62,22 @@ def _supervised(
 
 
 def test_one_that_stands_still_is_ended_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "SILENT_S", 1.0)
+    monkeypatch.setattr(supervisor, "SILENT_S", 3.0)
     status = RunFolder(tmp_path / "run", SystemClock())
     with _supervised(monkeypatch, tmp_path / "run", _LIVING) as (lives, _):
         first = wait_for(lambda: lives and status.read("bridge") and lives[0], 60)
         assert isinstance(first, subprocess.Popen)
         first.send_signal(signal.SIGSTOP)
-        wait_for(lambda: len(lives) == 2, 60)
+        wait_for(lambda: len(lives) >= 2, 60)
         assert first.poll() == -signal.SIGKILL
-        wait_for(lambda: (word := status.read("bridge")) is not None and word.pid == lives[1].pid, 60)
+        wait_for(lambda: (word := status.read("bridge")) is not None and word.pid == lives[-1].pid, 60)
 
 
 def test_one_that_never_says_a_word_is_ended_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "SILENT_S", 0.3)
     monkeypatch.setattr(supervisor, "STARTING_S", 0.6)
     with _supervised(monkeypatch, tmp_path / "run", "import threading; threading.Event().wait()") as (lives, _):
-        wait_for(lambda: len(lives) == 2, 60)
+        wait_for(lambda: len(lives) >= 2, 60)
         assert lives[0].poll() == -signal.SIGKILL
 
 
