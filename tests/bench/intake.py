@@ -34,20 +34,20 @@ def against_peers(folder: Path) -> Iterator[Figure]:
             "Orthanc": (orthanc.dicom_port, orthanc.title),
             "storescp": (ports[2], "ANY"),
         }
-        _pause_analysis(appliance, paused=True)
         for number in range(_ROUNDS + 1):
             for name, (port, title) in targets.items():
                 batch = folder / f"batch-{name}-{number}"
                 size = sum(
                     write(_large(f"{name}{number}", n), batch / f"{n}.dcm").stat().st_size for n in range(_BATCH)
                 )
+                _pause_analysis(appliance, paused=True)
                 start = time.monotonic()
                 assert storescu(port, batch, title=title) == 0
                 if number:  # the first round warms all up
                     rates[name].append(size / 1e6 / (time.monotonic() - start))
+                _pause_analysis(appliance, paused=False)  # soon: what stands still for long is taken for hung
                 for path in batch.iterdir():
                     path.unlink()
-        _pause_analysis(appliance, paused=False)
     ours = statistics.median(rates["calcedge"])
     how = f"median of {_ROUNDS} rounds of {_BATCH} images of 10.5 MB with storescu, in turn, durable before success"
     for peer, least, more in (("Orthanc", 1.5, ""), ("storescp", None, "; DCMTK's storescp makes nothing durable")):
