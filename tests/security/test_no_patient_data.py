@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.parse
@@ -16,7 +19,9 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Self
 
+import psutil
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
@@ -28,6 +33,7 @@ from edge.clock import SystemClock
 from edge.config import load
 from edge.fleet.agent import Agent
 from edge.fleet.update import Outcome
+from edge.services.supervisor import SERVICES
 from edge.store import images, orders
 from tests.peers.appliance import Appliance
 from tests.peers.films import write
@@ -52,14 +58,39 @@ def _planted(number: int, **tags: object) -> Dataset:
     return hand
 
 
-@contextmanager
-def _running(appliance: Appliance) -> Iterator[Appliance]:
-    appliance.start()
-    try:
-        appliance.wait_ready(240)
-        yield appliance
-    finally:
-        appliance.__exit__()
+class _Units(Appliance):
+    """The same processes as units of systemd: each by itself, nobody hurries them on a busy machine."""
+
+    def start(self) -> None:
+        """Starts each service."""
+        with (self.folder / "log").open("ab") as log:
+            self.units = [
+                subprocess.Popen(
+                    [sys.executable, "-m", "edge", "service", service, "--config", str(self.config_path)],
+                    stdout=log,
+                    stderr=log,
+                )
+                for service in SERVICES
+            ]
+        self.process = self.units[0]
+
+    def __enter__(self) -> Self:
+        """Starts, and waits as long as it takes."""
+        self.start()
+        self.wait_ready(400)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends them all."""
+        for unit in self.units:
+            unit.send_signal(signal.SIGTERM)
+        for unit in self.units:
+            unit.wait(60)
+
+    def processes(self) -> list[psutil.Process]:
+        """The services and everything below them that lives."""
+        services = [psutil.Process(unit.pid) for unit in self.units if unit.poll() is None]
+        return [*services, *(child for service in services for child in service.children(recursive=True))]
 
 
 @contextmanager
@@ -144,7 +175,7 @@ broker = "{(tmp_path / "messages").as_uri()}"
     said: list[bytes] = []
     with (
         _worklist(ris),
-        _running(Appliance(tmp_path / "appliance", more)) as appliance,
+        _Units(tmp_path / "appliance", more) as appliance,
         closing(appliance.store()) as store,
     ):
         dropped = _drop(drop)
