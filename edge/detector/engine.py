@@ -21,6 +21,8 @@ from edge.errors import ModelError
 from edge.types import DIGITS
 
 Maps = NDArray[np.float32]
+ort.disable_telemetry_events()  # as edge.detector asked for already: an appliance tells nobody anything
+
 """[channels, rows, columns], 0 to 1."""
 
 Look = Callable[[NDArray[np.float32]], dict[str, Maps]]
