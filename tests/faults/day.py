@@ -16,6 +16,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -319,7 +320,7 @@ def main() -> int:
     arguments.add_argument("--minutes", type=float, default=24.0)
     arguments.add_argument("--kills", type=int, default=50)
     arguments.add_argument("--drops", type=int, default=200)
-    arguments.add_argument("--folder", type=Path, default=Path("/dev/shm/calcedge-day"))
+    arguments.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "calcedge-day"))
     told = arguments.parse_args()
     day = Day(Plan(told.images, told.minutes * 60, told.kills, told.drops), told.folder)
     day.live()

@@ -16,10 +16,11 @@ from edge.outbox.drain import Drain
 from edge.store import Store, events, parcels
 from tests.outbox.conftest import StoppedClock, parcels_of, queue_bytes
 
-_DAYS: Final = 4
-_AN_HOUR: Final = 5
-"""Images that come while it is away."""
-_LOOK_S: Final = 60.0
+_DAYS: Final = 2
+_BEFORE: Final = 18
+_EVERY_H: Final = 4
+"""An image comes every so many hours while it is away."""
+_LOOK_S: Final = 100.0
 
 
 @dataclass
@@ -66,20 +67,21 @@ def filled(quick_path: Path, clock: StoppedClock) -> Iterator[Callable[[int], St
 
 @pytest.mark.requirement("nothing lost")
 def test_days_without_the_archive(filled: Callable[[int], Store], clock: StoppedClock) -> None:
-    archive, store = Archive(), filled(3)
+    archive, store = Archive(), filled(_BEFORE)
     drain = Drain(store, archive)
     hours = _DAYS * 24
-    for _ in range(hours):
-        filled(_AN_HOUR)
+    for hour in range(hours):
+        filled(hour % _EVERY_H == 0)
         for _ in range(int(3600 / _LOOK_S)):
-            drain.step()
+            while drain.step():
+                pass
             clock.ahead_s += _LOOK_S
     waiting = parcels_of(store)
     longest = hours * 3600 / policy.LONGEST_DELAY_S + 10
     with store.read() as connection:
         told = events.latest(connection, 1_000_000)
         trouble = parcels.troubled(connection)
-    assert len(waiting) == 3 + hours * _AN_HOUR
+    assert len(waiting) == _BEFORE + hours // _EVERY_H
     assert {parcel.state for parcel in waiting} == {parcels.ParcelState.QUEUED}
     assert max(parcel.attempts for parcel in waiting) <= longest
     assert {parcel.reason for parcel in trouble} == {"destination-unreachable"}

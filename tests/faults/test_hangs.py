@@ -65,8 +65,8 @@ def test_one_that_stands_still_is_ended_and_started_again(tmp_path: Path, monkey
     monkeypatch.setattr(supervisor, "SILENT_S", 3.0)
     status = RunFolder(tmp_path / "run", SystemClock())
     with _supervised(monkeypatch, tmp_path / "run", _LIVING) as (lives, _):
-        first = wait_for(lambda: lives and status.read("bridge") and lives[0], 60)
-        assert isinstance(first, subprocess.Popen)
+        wait_for(lambda: status.read("bridge"), 60)
+        first = lives[0]
         first.send_signal(signal.SIGSTOP)
         wait_for(lambda: len(lives) >= 2, 60)
         assert first.poll() == -signal.SIGKILL
