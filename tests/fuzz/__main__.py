@@ -35,7 +35,7 @@ def main() -> int:
         target = targets.make(asked.target, Path(folder))
         tally = engine.run(
             target, inputs=asked.inputs, seconds=asked.seconds, seed=asked.seed, first=asked.first,
-            tell=lambda tally: print(f"{asked.target}: {tally.inputs} inputs, bugs: {tally.bugs[-9:]}", file=sys.stderr),
+            tell=lambda so_far: print(f"{asked.target}: {so_far.inputs}, bugs: {so_far.bugs[-9:]}", file=sys.stderr),
         )  # fmt: skip
         kept = engine.keep(target, tally, asked.seed, asked.keep / asked.target) if tally.bugs else []
     print(
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def _room(target: str) -> Path | None:
-    """In memory, as inputs are written many times a second; on disk where a process reads them that may not see /dev."""
+    """In memory, as inputs are written again and again; on disk where who reads them may not see /dev."""
     memory = Path("/dev/shm")
     return memory if memory.is_dir() and target not in {"requests", "worker"} else None
 
