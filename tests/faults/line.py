@@ -95,7 +95,7 @@ Answers = Mapping[str, Analysed]
 
 def record(files: list[Path]) -> Answers:
     """What the real worker says of each file."""
-    with Worker(Settings(DEFAULT_RELEASE, 30.0)) as worker:
+    with Worker(Settings(DEFAULT_RELEASE, 250.0)) as worker:
         answers = {}
         for path in files:
             header = worker.admit(path, path.name)

@@ -24,7 +24,7 @@ from tests.faults.outside import Outside
 
 _SIZE = 96_000_000
 _BLOCK = 1024
-_IN_PLACE_S = 4.0
+_IN_PLACE_S = 2.0
 """A process that waits for room gets it after so long."""
 
 
@@ -94,7 +94,7 @@ def test_full_at_some_writes(small: Disk, answers: Answers) -> None:
     needs = _needs(small, answers)
     rooms = [0, *(need - _BLOCK for need in needs)]
     assert len(rooms) > 20
-    assert _fill_at_each(small, answers, rooms[:: max(1, len(rooms) // 6)]) == []
+    assert _fill_at_each(small, answers, rooms[:: max(1, len(rooms) // 4)]) == []
 
 
 @pytest.mark.soak
