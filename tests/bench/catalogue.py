@@ -49,6 +49,7 @@ BENCHES: Final[dict[str, Bench]] = {
     "screen-list": Bench(6, "screen:images_list", "list and search over 100,000 images"),
     "screen-outcomes": Bench(6, "screen:outcomes", "from a durable outcome to the screen"),
     "screen-many": Bench(6, "crowd:many", "20 screens that follow an hour of work in five minutes"),
+    "screen-hour": Bench(6, "crowd:hour", "20 screens that follow an hour of work for an hour", long=True),
     "hardening": Bench(8, "box:hardening", "systemd-analyze security of each unit"),
     "cold-start": Bench(8, "box:cold_start", "from nothing to READY, golden test included"),
     "footprint": Bench(8, "box:footprint", "memory of all processes, idle and at work"),

@@ -92,7 +92,8 @@ class Screen(threading.Thread):
         """Goes away in the middle of everything, as a tablet does that leaves the Wi-Fi."""
         self.away.set()
         if self.line:
-            self.line.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # it is just between two streams
+                self.line.shutdown(socket.SHUT_RDWR)
 
     def come_back(self) -> None:
         """Looks again."""
