@@ -22,6 +22,7 @@ import pytest
 
 import edge
 from edge.clock import SystemClock
+from edge.config import DEFAULT_RELEASE
 from edge.fleet.admin.console import Console, settle
 from edge.fleet.admin.publish import model_release
 from edge.fleet.admin.repository import FleetRepository
@@ -30,7 +31,7 @@ from edge.fleet.slots import Kind, Slot
 from edge.fleet.statefile import StateFile
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "models" / "releases" / "hand-calcinosis-0.2.0"
+MODEL = DEFAULT_RELEASE
 PATIENCE_S = 900.0
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from edge.config import DEFAULT_RELEASE
+
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "models" / "releases" / "hand-calcinosis-0.2.0"
+MODEL = DEFAULT_RELEASE
 
 
 def script(port: int) -> str:
