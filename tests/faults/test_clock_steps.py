@@ -37,6 +37,7 @@ class JumpingClock(HandClock):
         return super().now()
 
 
+@pytest.mark.soak
 @pytest.mark.requirement("a clock that steps changes nothing but stamps")
 def test_the_line_under_a_clock_that_jumps(quick_path: Path, answers: Answers) -> None:
     world = make_world(quick_path / "line")

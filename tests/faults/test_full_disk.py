@@ -88,6 +88,7 @@ def _fill_at_each(small: Disk, answers: Answers, rooms: list[int]) -> list[str]:
     return wrong
 
 
+@pytest.mark.soak
 @pytest.mark.needs("mkfs.ext4", "losetup")
 @pytest.mark.requirement("nothing lost")
 def test_full_at_some_writes(small: Disk, answers: Answers) -> None:
