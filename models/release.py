@@ -22,6 +22,8 @@ PARTS: Final = ("anatomy", "lesions", "distal")
 LESION_CHANNELS: Final = ("calcification", "sesamoid", "metal", "certainty")
 ANATOMY_LONG_SIDE_PX: Final = 288
 LESION_MM_PER_PIXEL: Final = 0.2
+LESION_VIEWS: Final = 8
+"""Averaged; see `edge.detector.engine.LesionNetwork`."""
 MULTIPLE: Final = 32
 
 
@@ -38,7 +40,7 @@ def preprocessing(parts: Collection[str] = PARTS) -> dict[str, Any]:
     """What is done to an image before a network sees it (see `edge.detector.prepare` and `edge.detector.distal`)."""
     stated: dict[str, Any] = {
         "anatomy": {"long_side_px": ANATOMY_LONG_SIDE_PX, "multiple": MULTIPLE},
-        "lesions": {"mm_per_pixel": LESION_MM_PER_PIXEL, "multiple": MULTIPLE},
+        "lesions": {"mm_per_pixel": LESION_MM_PER_PIXEL, "multiple": MULTIPLE, "views": LESION_VIEWS},
         "normalisation": {
             "low_percentile": prepare.LOW_PERCENTILE,
             "high_percentile": prepare.HIGH_PERCENTILE,

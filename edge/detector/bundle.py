@@ -58,10 +58,11 @@ class AnatomyInput(_Part):
 
 
 class LesionInput(_Part):
-    """How the lesion network wants its picture."""
+    """How the lesion network wants its picture, and how many views of it are averaged."""
 
     mm_per_pixel: Annotated[float, Field(gt=0.02, lt=2)]
     multiple: Annotated[int, Field(ge=1, le=256)]
+    views: Annotated[int, Field(ge=1, le=8)] = 1
 
 
 class DistalInput(_Part):

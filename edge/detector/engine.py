@@ -1,11 +1,13 @@
 """The networks in onnxruntime, set up for a small computer that has other things to do.
 
-Threads are one less than the cores and don't spin while they wait; the memory pattern is off, because inputs have many
-sizes; the graph is optimised here, on the machine that runs it. In fp32 the results repeat bit for bit.
+Threads are one less than the cores and don't spin while they wait. The memory pattern is off, because inputs have many
+sizes, and so is the arena: it would keep 200 MB between two images and isn't faster. The graph is optimised here, on
+the machine that runs it. In fp32 the results repeat bit for bit.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -20,9 +22,9 @@ from edge.detector.bundle import REGION_CHANNELS, Bundle
 from edge.errors import ModelError
 from edge.types import DIGITS
 
-Maps = NDArray[np.float32]
 ort.disable_telemetry_events()  # as edge.detector asked for already: an appliance tells nobody anything
 
+Maps = NDArray[np.float32]
 """[channels, rows, columns], 0 to 1."""
 
 Look = Callable[[NDArray[np.float32]], dict[str, Maps]]
@@ -59,6 +61,7 @@ class _Graph:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.enable_mem_pattern = False
+        options.enable_cpu_mem_arena = False
         options.log_severity_level = _QUIET
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
@@ -106,6 +109,42 @@ class Network(_Graph):
         return {name: value[0] for name, value in answer.items()}
 
 
+class LesionNetwork(Network):
+    """The graph that finds bodies, asked about several views of a picture: mirrored, upside down, turned.
+
+    A body is one from whichever side it is looked at; what only looks like one often isn't. The mean of the views keeps
+    the first and lowers the second.
+    """
+
+    VIEWS: Final = tuple(itertools.product((False, True), repeat=3))
+    """Transposed, upside down, mirrored: the order in which a release that wants fewer takes them."""
+
+    def __init__(self, graph: bytes, channels: int, *, views: int, threads: int) -> None:
+        """Prepares the graph. `views`: how many are averaged, 1 to 8.
+
+        Raises:
+            ModelError: if the graph can't be loaded or has another surface.
+        """
+        super().__init__("lesions", graph, {"lesions": channels}, threads=threads)
+        self._views = self.VIEWS[:views]
+
+    def __call__(self, image: NDArray[np.float32]) -> dict[str, Maps]:
+        """The mean of the views' answers, each turned back; see `Network`.
+
+        Raises:
+            ModelError: if the network fails, or its answer has another shape or isn't finite.
+        """
+        total: Maps | None = None
+        for transposed, upside_down, mirrored in self._views:
+            seen = image[:: -1 if upside_down else 1, :: -1 if mirrored else 1]
+            maps = super().__call__(seen.T if transposed else seen)["lesions"]
+            maps = maps.transpose(0, 2, 1) if transposed else maps
+            maps = maps[:, :: -1 if upside_down else 1, :: -1 if mirrored else 1]
+            total = maps if total is None else total + maps
+        assert total is not None
+        return {"lesions": np.ascontiguousarray(total / np.float32(len(self._views)))}
+
+
 class DistalNetwork(_Graph):
     """The graph that looks at fingertips, many at once."""
 
@@ -146,8 +185,9 @@ class Engine:
             {"regions": len(REGION_CHANNELS), "keypoints": 20},
             threads=count,
         )
-        channels = {"lesions": len(bundle.lesion_channels)}
-        self.lesions = Network("lesions", bundle.networks["lesions"], channels, threads=count)
+        self.lesions = LesionNetwork(
+            bundle.networks["lesions"], len(bundle.lesion_channels), views=bundle.lesions.views, threads=count
+        )
         ends = bundle.networks.get("distal")
         self.distal = None if ends is None else DistalNetwork(ends, threads=count)
         """None in a release without it."""

@@ -51,6 +51,9 @@ _TUBULAR: Final = tuple(1 + REGIONS.index(f"{kind}{d}") for kind in ("MC", "PP")
 _SOFT_PERCENT, _CORTEX_PERCENT = 20.0, 96.0
 _LEAST_SOFT_MM2: Final = 20.0
 """A region of which less than this is on the film carries no percentage."""
+_LEAST_WHOLE_MM2: Final = {"DP": 100.0, "MP": 150.0, "PP": 250.0, "MC": 350.0, "CA": 1000.0}
+"""By the first letters of a region: a third of a small adult's. A sliver at the film's edge, or what is left of one
+whose joints weren't seen, isn't a whole: a body in it would make the index jump."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,10 +248,15 @@ def regions(region: RegionMap, counted: Sequence[MeasuredBody], mm: float) -> di
         area = math.fsum(measured.body.area_mm2 for measured in here)
         if soft < _LEAST_SOFT_MM2 and not here:
             continue
-        whole = max(float(soft), area, _LEAST_SOFT_MM2)
+        whole = whole_mm2(name, float(soft), area)
         grade = _mean_grade(here) if here else 0
         out[name] = RegionBurden(area, whole, grade, 100.0 * area / whole * grade / 3.0)
     return out
+
+
+def whole_mm2(name: str, soft_mm2: float, calcified_mm2: float) -> float:
+    """What a region's calcified area is a part of."""
+    return max(soft_mm2, calcified_mm2, _LEAST_WHOLE_MM2[name[:2]])
 
 
 def bbox_of(points: Points, scale: Scale) -> BBox:

@@ -28,7 +28,8 @@ from models.release import Identity
 
 POSSIBLE_RATE: Final = 0.05
 DEFINITE_RATE: Final = 0.01
-"""False marks per phantom hand at which the two thresholds are set."""
+"""False marks per phantom hand at which the two thresholds are set: below what is asked for on real hands (0.15 and
+0.05), as no phantom holds all that looks like calcium on a real film."""
 CACHE: Final = Path("build/evaluation")
 _MOST: Final = 0.9999
 _QUICK_REAL: Final = 8

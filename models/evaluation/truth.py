@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from edge.detector.lesions import CLUSTER_GAP_MM
+from edge.detector.measures import whole_mm2
 from edge.detector.outline import hull, long_axis
 from edge.types import REGIONS, Point
 from models.phantom.conspicuity import SEEN
@@ -24,8 +25,6 @@ Mask = NDArray[np.bool_]
 
 LEAST_MM2: Final = 0.3
 _TOUCHING: Final = np.ones((3, 3), dtype=np.bool_)
-_LEAST_SOFT_MM2: Final = 20.0
-"""As in the appliance: a region of which less is on the film carries no percentage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +137,7 @@ def burden(
         if label:
             here = grade[(regions == label) & (grade > 0)]
             area = len(here) * pixel_mm2
-            whole = max(region_mm2.get(REGIONS[label - 1], 0.0), area, _LEAST_SOFT_MM2)
+            name = REGIONS[label - 1]
+            whole = whole_mm2(name, region_mm2.get(name, 0.0), area)
             total += 100.0 * area / whole * round(float(here.mean())) / 3.0
     return total

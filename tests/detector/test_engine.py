@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge.detector import bundle
-from edge.detector.engine import Engine, Network
+from edge.detector.engine import Engine, LesionNetwork, Network
 from edge.errors import ModelError
 
 
@@ -27,6 +27,23 @@ def test_the_same_input_gives_the_same_bytes_on_one_and_two_threads(release: Pat
     answers = [Engine(loaded, threads=count).lesions(image)["lesions"] for count in (1, 1, 2)]
     assert np.array_equal(answers[0], answers[1])
     assert np.array_equal(answers[0], answers[2])
+
+
+@pytest.mark.parametrize("views", [1, 2, 4, 8])
+def test_views_come_back_the_way_they_went(tiny_release: Path, views: int) -> None:
+    graph = (tiny_release / "lesions.onnx").read_bytes()
+    image = np.random.default_rng(5).random((64, 96)).astype(np.float32)
+    averaged = LesionNetwork(graph, 4, views=views, threads=1)(image)["lesions"]
+    np.testing.assert_allclose(averaged[0], image.reshape(32, 2, 48, 2).mean(axis=(1, 3)), atol=1e-6)
+
+
+def test_each_view_is_another_one(release: Path) -> None:
+    graph = (release / "lesions.onnx").read_bytes()
+    image = np.random.default_rng(6).normal(0.4, 0.3, (64, 96)).astype(np.float32)
+    maps = [LesionNetwork(graph, 4, views=views, threads=1)(image)["lesions"] for views in range(1, 9)]
+    assert len({one.tobytes() for one in maps}) == 8
+    turned = LesionNetwork(graph, 4, views=8, threads=1)(np.ascontiguousarray(image[::-1].T))["lesions"]
+    np.testing.assert_allclose(turned, maps[-1][:, ::-1].transpose(0, 2, 1), atol=1e-5)
 
 
 def test_a_file_that_is_no_graph_is_refused() -> None:

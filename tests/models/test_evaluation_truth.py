@@ -34,9 +34,9 @@ def test_the_burden_index_by_hand() -> None:
     regions[:, 10:] = 1 + REGIONS.index("MP2")
     numbers = np.zeros((10, 20), dtype=np.int16)
     numbers[0, 0:4], numbers[0, 12:14] = 1, 2
-    soft = {"DP2": 100.0, "MP2": 50.0}
+    soft = {"DP2": 100.0, "MP2": 50.0}  # of a middle phalanx at least 150 mm2 count
     index = burden([_lesion(1, 3), _lesion(2, 1)], numbers, regions, soft, 1.0)
-    assert index == pytest.approx(100 * 4 / 100 * 3 / 3 + 100 * 2 / 50 * 1 / 3)
+    assert index == pytest.approx(100 * 4 / 100 * 3 / 3 + 100 * 2 / 150 * 1 / 3)
 
 
 def test_small_or_faint_lesions_are_not_asked_for() -> None:
