@@ -37,7 +37,6 @@ class JumpingClock(HandClock):
         return super().now()
 
 
-@pytest.mark.soak
 @pytest.mark.requirement("a clock that steps changes nothing but stamps")
 def test_the_line_under_a_clock_that_jumps(quick_path: Path, answers: Answers) -> None:
     world = make_world(quick_path / "line")
@@ -46,7 +45,8 @@ def test_the_line_under_a_clock_that_jumps(quick_path: Path, answers: Answers) -
     assert life.code == 0, life.complaint
     found = examine(quick_path / "line", world, answers)
     # The image's own clock says something else than ours now: then nothing may be matched, and nothing wrongly.
-    assert [wrong for wrong in found if not wrong.startswith("the hand is unmatched")] == []
+    unsaid = ("the hand is unmatched", "the hand is ambiguous")  # both leave it to a person
+    assert [wrong for wrong in found if not wrong.startswith(unsaid)] == []
     store = Store.open(quick_path / "line" / "data")
     with store.read() as connection:
         stamps = [event.utc for event in events.after(connection, 0, 10_000)]
