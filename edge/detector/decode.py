@@ -23,7 +23,7 @@ from pydicom.encaps import generate_frames
 from pydicom.errors import BytesLengthException
 from pydicom.pixels.decoders.base import get_decoder
 
-from edge.detector.codestream import BadCodestream, geometry
+from edge.detector.codestream import BadCodestream, Geometry, geometry
 from edge.detector.complaints import heard
 from edge.errors import Refused
 
@@ -151,14 +151,15 @@ def _by_pydicom(plugin: str) -> Callable[[Dataset], NDArray[Any]]:
 def _by_gdcm(dataset: Dataset) -> NDArray[Any]:
     """JPEG of 8 to 16 bits, lossy or lossless, by GDCM's three builds of the IJG codec."""
     frame = _frame(dataset)
-    _expect(dataset, frame)
+    precision = _expect(dataset, frame).precision
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(frame)
     fragments = gdcm.SequenceOfFragments.New()
     fragments.AddFragment(fragment)
     element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
     element.SetValue(fragments.__ref__())
-    samples, allocated, bits = int(dataset.get("SamplesPerPixel", 1)), int(dataset.BitsAllocated), dataset.BitsStored
+    samples, allocated = int(dataset.get("SamplesPerPixel", 1)), int(dataset.BitsAllocated)
+    bits = max(int(dataset.BitsStored), precision)  # GDCM ends the process when a stream has more than it was told of
     picture = gdcm.Image()
     picture.SetNumberOfDimensions(2)
     picture.SetDimensions((int(dataset.Columns), int(dataset.Rows), 1))
@@ -170,24 +171,28 @@ def _by_gdcm(dataset: Dataset) -> NDArray[Any]:
     syntax = gdcm.TransferSyntax.GetTSType(str(dataset.file_meta.TransferSyntaxUID))
     picture.SetTransferSyntax(gdcm.TransferSyntax(syntax))
     sign = int(dataset.get("PixelRepresentation", 0))
-    picture.SetPixelFormat(gdcm.PixelFormat(samples, allocated, int(bits), int(bits) - 1, sign))
+    picture.SetPixelFormat(gdcm.PixelFormat(samples, allocated, bits, bits - 1, sign))
     with heard() as damage:
         text = picture.GetBuffer()  # bytes in the guise of a str
     if text is None or damage:
         raise BadCodestream("the decoder gave up, or went on over damage")
-    return np.frombuffer(text.encode("utf-8", "surrogateescape"), f"<u{allocated // 8}").reshape(_shape(dataset))
+    values = np.frombuffer(text.encode("utf-8", "surrogateescape"), f"<u{allocated // 8}").reshape(_shape(dataset))
+    if bits > dataset.BitsStored and not sign and int(values.max()) >> int(dataset.BitsStored):
+        raise BadCodestream("values beyond the header's bits")
+    return values
 
 
 def _frame(dataset: Dataset) -> bytes:
     return next(generate_frames(dataset.PixelData, number_of_frames=1))
 
 
-def _expect(dataset: Dataset, frame: bytes) -> None:
-    """The codestream's own shape is the header's, before any decoder allocates for it."""
+def _expect(dataset: Dataset, frame: bytes) -> Geometry:
+    """The codestream's own shape, which is the header's, before any decoder allocates for it."""
     found = geometry(frame.rstrip(b"\0"))
     wanted = (int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel", 1)))
     if (found.rows, found.columns, found.samples) != wanted or found.precision > int(dataset.BitsAllocated):
         raise BadCodestream("another shape than the header's")
+    return found
 
 
 _NATIVE: Final = frozenset(

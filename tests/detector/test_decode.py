@@ -91,6 +91,17 @@ def test_damage_anywhere_is_refused_or_decodes_to_the_right_shape(make: Make, en
 
 
 @pytest.mark.requirement("a damaged picture is refused")
+@pytest.mark.parametrize("syntax", [uid.JPEGBaseline8Bit, uid.JPEGLosslessSV1])
+def test_a_stream_of_more_bits_than_the_header_s_ends_no_process(make: Make, encode: Encode, syntax: str) -> None:
+    """Such a header made the codec end the process. Without values beyond its bits it is only untidy."""
+    for brightest, expected in ((255, "damaged-pixels"), (100, "(96, 64)")):
+        picture = np.tile(np.linspace(0, brightest, 64).astype(np.uint8), (96, 1))
+        encoded = encode(make(picture), syntax)
+        encoded.BitsStored, encoded.HighBit = 7, 6
+        assert outcome(encoded) == expected
+
+
+@pytest.mark.requirement("a damaged picture is refused")
 @pytest.mark.parametrize(
     "syntax", [uid.JPEGBaseline8Bit, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless]
 )
