@@ -94,6 +94,14 @@ class Analyser:
         picture = None if run.picture is None else picture_png(run.picture)
         return Analysed(replace(answer, timing_ms=run.timing_ms()), picture)
 
+    def rest(self) -> None:
+        """Gives back memory until the next film comes.
+
+        Raises:
+            ModelError: if a network fails.
+        """
+        self._engine.rest()
+
     def self_test(self) -> None:
         """Analyses the release's golden images and compares with what was proven at its making.
 

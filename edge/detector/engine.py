@@ -1,7 +1,7 @@
 """The networks in onnxruntime, set up for a small computer that has other things to do.
 
 Threads are one less than the cores and don't spin while they wait. The memory pattern is off, because inputs have many
-sizes, and so is the arena: it would keep 200 MB between two images and isn't faster. The graph is optimised here, on
+sizes. What a large image needed is kept for the next until `rest` gives it back. The graph is optimised here, on
 the machine that runs it. In fp32 the results repeat bit for bit.
 """
 
@@ -61,7 +61,6 @@ class _Graph:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.enable_mem_pattern = False
-        options.enable_cpu_mem_arena = False
         options.log_severity_level = _QUIET
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
@@ -75,6 +74,19 @@ class _Graph:
         found = {node.name for node in self._session.get_outputs()}
         if inputs != ["image"] or not set(outputs) <= found:
             raise ModelError(f"the {name} network has other inputs or outputs than it must")
+
+    def rest(self, image: NDArray[np.float32]) -> None:
+        """Gives back what earlier pictures needed, by a run on a small one [rows, columns].
+
+        Raises:
+            ModelError: if the network fails.
+        """
+        options = ort.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        try:
+            self._session.run(list(self._outputs), {"image": image[None, None]}, options)
+        except _ORT_ERRORS as error:
+            raise ModelError(f"the {self._name} network failed") from error
 
     def run(self, images: NDArray[np.float32], grids: Mapping[str, tuple[int, int]]) -> dict[str, NDArray[np.float32]]:
         """Runs the graph on float32 [n, rows, columns]. `grids`: rows and columns that each output must have.
@@ -201,3 +213,17 @@ class Engine:
         self.lesions(np.zeros((-(-640 // multiple) * multiple,) * 2, dtype=np.float32))
         if self.distal is not None:
             self.distal(np.zeros((len(DIGITS), distal.ROWS, distal.COLUMNS), dtype=np.float32))
+
+    def rest(self) -> None:
+        """Gives back memory until the next picture comes. To be called when none is waiting.
+
+        Raises:
+            ModelError: if a network fails.
+        """
+        for network, multiple in (
+            (self.anatomy, self._bundle.anatomy.multiple),
+            (self.lesions, self._bundle.lesions.multiple),
+        ):
+            network.rest(np.zeros((multiple, multiple), dtype=np.float32))
+        if self.distal is not None:
+            self.distal.rest(np.zeros((distal.ROWS, distal.COLUMNS), dtype=np.float32))

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import structlog
 from pydantic import TypeAdapter
@@ -32,6 +32,9 @@ from edge.errors import CalcedgeError, ModelError, Reason, Refused, reason
 from edge.services.memory import REST_S, give_back
 from edge.services.process import child_environment, die_with_parent
 from edge.types import Analysed, Header, ModelId, NotAnalysed
+
+if TYPE_CHECKING:
+    from edge.detector.analyse import Analyser  # loaded in the worker alone, once it is shut in
 
 _HEADER: Final = TypeAdapter(Header)
 _MODEL: Final = TypeAdapter(ModelId)
@@ -253,7 +256,7 @@ def main(arguments: list[str]) -> int:
     while True:
         try:
             if not connection.poll(REST_S):
-                give_back()
+                _rest(analyser)
             request = json.loads(connection.recv_bytes())
         except EOFError:
             return 0
@@ -262,6 +265,14 @@ def main(arguments: list[str]) -> int:
         except CalcedgeError as error:
             log_event.error("task failed", code=error.reason.code)
             return os.EX_SOFTWARE
+
+
+def _rest(analyser: Analyser | None) -> None:
+    """Nobody has asked for anything for a moment."""
+    if analyser is not None:
+        with contextlib.suppress(ModelError):  # the next image tells, if it lasts
+            analyser.rest()
+    give_back()
 
 
 if __name__ == "__main__":

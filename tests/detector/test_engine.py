@@ -67,3 +67,11 @@ def test_an_answer_that_is_no_number_is_not_used(tiny_release: Path) -> None:
     network = Network("lesions", (tiny_release / "lesions.onnx").read_bytes(), {"lesions": 3}, threads=1)
     with pytest.raises(ModelError, match="not what it must be"):
         network(np.full((32, 32), np.nan, np.float32))
+
+
+def test_resting_changes_no_answer(release: Path) -> None:
+    engine = Engine(bundle.load(release), threads=1)
+    image = np.random.default_rng(7).normal(0.4, 0.3, (288, 224)).astype(np.float32)
+    before = engine.lesions(image)["lesions"]
+    engine.rest()
+    assert np.array_equal(engine.lesions(image)["lesions"], before)
