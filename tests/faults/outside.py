@@ -20,14 +20,12 @@ from typing import Final
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
-from pynetdicom import AE, build_context, evt
+from pynetdicom import AE, build_context
 from pynetdicom.events import Event
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import time
-    ModalityPerformedProcedureStep,
-)
 
 from firmware_bridge.link import EventKey, ReceivedEvent
 from firmware_bridge.messages import EndCode, Exposure, ExposureSource
+from tests.peers import mpps
 from tests.peers.archive import ScriptedArchive
 from tests.peers.films import film, write
 from tests.peers.hands import golden_files
@@ -82,15 +80,8 @@ class Clinic:
     @contextmanager
     def listening(self, port: int) -> Iterator[None]:
         """Listens until the end of the block."""
-        node = AE(ae_title="RIS")
-        node.add_supported_context(ModalityPerformedProcedureStep)
-        handlers = [(evt.EVT_N_CREATE, self._create), (evt.EVT_N_SET, self._set)]
-        server = node.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
-        assert server is not None
-        try:
+        with mpps.listening(port, self._create, self._set):
             yield
-        finally:
-            server.shutdown()
 
 
 @dataclass

@@ -7,7 +7,6 @@ and looked at. Needs to mount; the exhaustive enumeration in `test_crash_states`
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import shutil
@@ -15,12 +14,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edge.fleet.statefile import StateFile
+from tests.faults.disk import mounted
 from tests.fleet.test_crash_states import DONE, Unsynced, Update, _rank, _reference, faults
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,16 +42,6 @@ for number in itertools.count():
         if int(old.name[3:]) < number:
             shutil.rmtree(old)
 """
-
-
-@contextlib.contextmanager
-def mounted(image: Path, where: Path) -> Iterator[Path]:
-    where.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-o", "loop", str(image), str(where)], check=True)
-    try:
-        yield where
-    finally:
-        subprocess.run(["umount", str(where)], check=True)
 
 
 def cut_power(tmp_path: Path, cuts: int) -> list[str]:

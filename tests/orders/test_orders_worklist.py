@@ -12,11 +12,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pynetdicom import AE, evt
 from pynetdicom.events import Event
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import time
-    ModalityPerformedProcedureStep,
-)
 
 from edge.config import PerformedSteps, Tls, Worklist
 from edge.network.tls import server_context
@@ -28,6 +24,7 @@ from edge.store import Store, events, orders, performed
 from edge.store.orders import Order
 from edge.store.performed import PerformedStep
 from tests.orders.conftest import SETTINGS
+from tests.peers import mpps
 from tests.peers.certificates import Authority
 from tests.peers.dcmtk import wlmscpfs, write_item
 from tests.peers.orders import item
@@ -188,15 +185,8 @@ class System:
     @contextmanager
     def listening(self, port: int) -> Iterator[None]:
         """Listens until the end of the block."""
-        node = AE(ae_title="RIS")
-        node.add_supported_context(ModalityPerformedProcedureStep)
-        handlers = [(evt.EVT_N_CREATE, self._create), (evt.EVT_N_SET, self._set)]
-        server = node.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
-        assert server is not None
-        try:
+        with mpps.listening(port, self._create, self._set):
             yield
-        finally:
-            server.shutdown()
 
 
 def _teller(store: Store, port: int) -> Teller:
