@@ -101,11 +101,12 @@ class Units:
 
 
 def remember(run_folder: Path, name: str, release: str) -> None:
-    """Writes down which release the calling process is about to become."""
-    run_folder.mkdir(parents=True, exist_ok=True)
+    """Writes down which release the calling process is about to become; it starts even where nothing can be written."""
     temporary = run_folder / f".{name}.{os.getpid()}.release"
-    temporary.write_text(json.dumps({"pid": os.getpid(), "release": release}), encoding="ascii")
-    temporary.replace(_note(run_folder, name))
+    with contextlib.suppress(OSError):
+        run_folder.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps({"pid": os.getpid(), "release": release}), encoding="ascii")
+        temporary.replace(_note(run_folder, name))
 
 
 def _note(run_folder: Path, name: str) -> Path:

@@ -155,7 +155,8 @@ class Keeper:
         verdict = child.probation.look(self._clock.monotonic_s(), pulses, excused)
         if verdict in (Verdict.HUNG, Verdict.CRASHING):
             self._say(verdict.value, release=child.application.release)
-            child.crew.kill()
+            if not self._options.units or state.slots[Kind.APPLICATION].trial:  # over the good one, systemd watches
+                child.crew.kill()
             self._hangs += 1
             self._again("trial-hung" if verdict is Verdict.HUNG else "trial-crashed")
         elif verdict is not Verdict.COMING:

@@ -28,9 +28,10 @@ def notify(*states: str) -> None:
             return
 
 
-def inherited_listeners() -> list[socket.socket]:
-    """The listening sockets that the service manager opened for this process, in the order of its unit."""
+def inherited_listeners() -> list[tuple[str, socket.socket]]:
+    """The listening sockets that the service manager opened for this process, by name (FileDescriptorName=)."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return []
     count = int(os.environ.get("LISTEN_FDS", "0"))
-    return [socket.socket(fileno=_FIRST_DESCRIPTOR + number) for number in range(count)]
+    names = os.environ["LISTEN_FDNAMES"].split(":") if "LISTEN_FDNAMES" in os.environ else ["unknown"] * count
+    return [(name, socket.socket(fileno=_FIRST_DESCRIPTOR + number)) for number, name in enumerate(names[:count])]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from edge.config import Web
 
 _GIVE_BACK_S: Final = 30.0
+_TLS: Final = "tls"
+"""The name of the socket for tablets, as its unit has it."""
 
 log = structlog.get_logger()
 
@@ -46,14 +48,18 @@ def body(context: Context) -> None:
     app = create_app(context.store, context.config, context.run, register=register, examine=examine)
     config, clock = context.config, context.store.clock
     with ExitStack() as stack:
-        plain, *more = [stack.enter_context(one) for one in inherited_listeners() or _listeners(config.web)]
-        if config.web.tls and not more:
-            log.error("web-tls-has-no-socket")  # the service manager's unit names the page's plain address only
-        secure = Secure(more[0], lambda: current(config, clock.now().utc)) if config.web.tls and more else None
+        listeners = inherited_listeners() or _listeners(config.web)
+        for _, listener in listeners:
+            stack.enter_context(listener)
+        plain = next(listener for name, listener in listeners if name != _TLS)
+        tls = next((listener for name, listener in listeners if name == _TLS), None)
+        if (config.web.tls is None) != (tls is None):  # the service manager opens what its units name
+            log.error("web-tls-has-no-socket" if config.web.tls else "web-tls-is-not-configured")
+        secure = Secure(tls, lambda: current(config, clock.now().utc)) if config.web.tls and tls else None
         serve_socket(app, plain, context.stop, beat, secure)
 
 
-def _listeners(web: Web) -> list[socket.socket]:
+def _listeners(web: Web) -> list[tuple[str, socket.socket]]:
     """The page's own sockets: plain, and for TLS where that is wanted."""
-    wanted = [(web.host, web.port), *([(web.tls.host, web.tls.port)] if web.tls else [])]
-    return [listening(host, port) for host, port in wanted]
+    secure = [(_TLS, listening(web.tls.host, web.tls.port))] if web.tls else []
+    return [("plain", listening(web.host, web.port)), *secure]

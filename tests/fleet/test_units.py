@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import pytest
 
 from edge.fleet.keeper import Keeper, Options, _Child
 from edge.fleet.slots import Event
-from tests.fleet.test_keeper import LIMITS, Box
+from tests.fleet.test_keeper import LIMITS, STEP_S, Box
 
 
 class Manager:
@@ -35,6 +36,10 @@ class Manager:
             while self._process.poll() is None and not self._stop.wait(0.01):
                 pass
             self._stop.wait(0.05)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def close(self) -> None:
         self._stop.set()
@@ -111,6 +116,19 @@ def test_a_launcher_that_ends_leaves_the_units_alone_and_its_next_life_finds_the
     box.live(20)
     assert box.manager.starts == starts
     assert box.running == "good"
+
+
+def test_over_the_good_release_systemd_alone_watches(box: UnitBox) -> None:
+    """An admin may stop a unit; the launcher is no reason for the others to end."""
+    box.live(20)
+    box.manager.signal(signal.SIGSTOP)
+    starts = box.manager.starts
+    for _ in range(200):
+        box.clock.pass_s(STEP_S)
+        box.keeper.step()
+    box.manager.signal(signal.SIGCONT)
+    box.live(20)
+    assert (box.manager.starts, box.running) == (starts, "good")
 
 
 def test_what_still_runs_another_release_is_ended(box: UnitBox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -39,20 +40,23 @@ def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_
     assert inherited_listeners() == []
 
 
-def test_the_socket_that_was_handed_over_is_used() -> None:
-    """As systemd does it: the listener is descriptor 3, and the environment names the process."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def test_the_sockets_that_were_handed_over_are_used_by_their_names() -> None:
+    """As systemd does it: descriptors from 3 on, in any order, and the environment names them and the process."""
+    with socket.create_server(("127.0.0.1", 0)) as tls, socket.create_server(("127.0.0.1", 0)) as plain:
         code = (
             "import os; os.environ['LISTEN_PID'] = str(os.getpid())\n"
             "from edge.services.manager import inherited_listeners\n"
-            "print(inherited_listeners()[0].getsockname()[1])"
+            "print(*((name, one.getsockname()[1]) for name, one in inherited_listeners()))"
         )
+        ends = [fcntl.fcntl(one, fcntl.F_DUPFD, 50) for one in (tls, plain)]
         done = subprocess.run(
-            [sys.executable, "-c", f"import os\nos.dup2({listener.fileno()}, 3)\n{code}"],
-            env=os.environ | {"LISTEN_FDS": "1"},
-            pass_fds=(listener.fileno(),),
+            [sys.executable, "-c", f"import os\nos.dup2({ends[0]}, 3)\nos.dup2({ends[1]}, 4)\n{code}"],
+            env=os.environ | {"LISTEN_FDS": "2", "LISTEN_FDNAMES": "tls:plain"},
+            pass_fds=ends,
             capture_output=True,
             text=True,
             check=True,
         )
-        assert int(done.stdout) == listener.getsockname()[1]
+        for end in ends:
+            os.close(end)
+        assert done.stdout == f"{('tls', tls.getsockname()[1])} {('plain', plain.getsockname()[1])}\n"

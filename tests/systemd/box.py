@@ -1,7 +1,7 @@
 """A Debian box to boot: systemd as the first process of namespaces of its own, with a cable to this machine.
 
-It has its own processes, mounts, network, host name and control groups, and this machine's kernel. Commands are run in
-it as at its own shell. Needs root and debootstrap.
+It has its own processes, mounts, network, host name and control groups, and this machine's kernel; /var/lib is a disk
+of its own, ext4. Commands are run in it as at its own shell. Needs root and debootstrap.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tests.peers.waiting import wait_for
 
 _PACKAGES: Final = "systemd-sysv,udev,dbus,python3,python3-venv,procps"
 _ENTER: Final = Path(__file__).with_name("enter")
+_DISK_BYTES: Final = 8 << 30
 _NAMESPACES: Final = ("--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup")
 HERE: Final = "10.88.7.1"
 """This machine, as the box sees it: the clinic's network."""
@@ -39,6 +40,10 @@ class Box:
     def __init__(self, base: Path, tree: Path) -> None:
         _run("cp", "--archive", "--reflink=auto", str(base), str(tree))
         self.tree = tree
+        self._disk = tree.with_suffix(".disk")
+        with self._disk.open("wb") as file:
+            file.truncate(_DISK_BYTES)
+        _run("mkfs.ext4", "-q", "-O", "encrypt", "-d", str(tree / "var/lib"), str(self._disk))
         self._process: subprocess.Popen[bytes] | None = None
         self._name = f"box{os.getpid()}"
 
@@ -58,7 +63,7 @@ class Box:
         for group in self._groups():
             group.mkdir(exist_ok=True)
         groups = [str(group / "cgroup.procs") for group in self._groups()]
-        enter = ["unshare", *_NAMESPACES, "--fork", "--kill-child", "sh", str(_ENTER), str(self.tree)]
+        enter = ["unshare", *_NAMESPACES, "--fork", "--kill-child", "sh", str(_ENTER), str(self.tree), str(self._disk)]
         join = 'for group in $1; do echo $$ > "$group"; done; shift; exec "$@"'
         self._process = subprocess.Popen(
             ["sh", "-c", join, "sh", " ".join(groups), *enter], stdin=subprocess.DEVNULL, start_new_session=True
@@ -84,6 +89,11 @@ class Box:
             if Path(f"/proc/{child}/comm").read_text(encoding="ascii").strip() == "systemd":
                 return child
         return None
+
+    @property
+    def root(self) -> Path:
+        """The box's files as it sees them itself, while it runs; `tree` is without its disk."""
+        return Path(f"/proc/{self.first}/root")
 
     def pull_the_plug(self) -> None:
         """Everything in the box ends at once."""

@@ -1,10 +1,11 @@
-"""The package on a Debian box that boots: installed, used, killed, unplugged, upgraded and removed, for real."""
+"""The package on a Debian box that boots: installed, used, killed, updated, sealed, unplugged, removed, for real."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from tests.conftest import ROOT
 from tests.peers.dcmtk import storescp
 from tests.peers.scan import free_port
 from tests.systemd.box import Box, bootstrap
-from tests.systemd.visit import PLANTED, SERVICES, Luggage, visit
+from tests.systemd.facts import SERVICES
+from tests.systemd.fleet import Admin
+from tests.systemd.visit import PLANTED, Luggage, visit
 
 pytestmark = [
     pytest.mark.soak,
     pytest.mark.timeout(5400),
-    pytest.mark.needs("debootstrap", "nsenter", "unshare", "ip", "storescp", "echoscu", "curl"),
+    pytest.mark.needs("debootstrap", "nsenter", "unshare", "ip", "storescp", "echoscu", "curl", "mosquitto"),
 ]
 _FILMS = ROOT / "models" / "releases"
 
@@ -35,14 +38,16 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     package = Path(os.environ.get("CALCEDGE_DEB") or _built(work))
     base = ROOT / "build" / "boot" / "bookworm"
     bootstrap(base)
-    with Box(base, work / "tree") as box, storescp(work / "archive", port := free_port()):
+    admin = Admin(work / "admin")
+    with Box(base, work / "tree") as box, storescp(work / "archive", port := free_port()), admin.at_work():
         shutil.copy(package, box.tree / "root/calcedge.deb")
         shutil.copy(_newer(package, work), box.tree / "root/newer.deb")
         _film(box.tree / "srv/films/film.dcm")
         brought = Luggage("/root/calcedge.deb", "/root/newer.deb", "/srv/films", work / "archive", port)
         facts: Seen = {}
-        for step, told in visit(box, brought):
-            print(step, told, flush=True)
+        began_s = time.monotonic()
+        for step, told in visit(box, brought, admin):
+            print(round(time.monotonic() - began_s), "s:", step, told, flush=True)
             facts[step] = told
         yield facts
 
@@ -58,10 +63,10 @@ def test_installed_it_runs_and_is_enabled(seen: Seen) -> None:
 def test_only_what_the_site_switched_on_answers(seen: Seen) -> None:
     assert seen["closed"]["open"] == []
     assert seen["closed"]["listening"] == ["tcp 127.0.0.1:11112", "tcp 127.0.0.1:8080"]
-    assert seen["scanned"]["open"] == [8080, 11112]
-    assert seen["scanned"]["listening"] == ["tcp 0.0.0.0:11112", "tcp 0.0.0.0:8080"]
+    assert seen["scanned"]["open"] == [8443, 11112]
+    assert seen["scanned"]["listening"] == ["tcp 0.0.0.0:11112", "tcp 127.0.0.1:8080", "tcp :::8443"]
     assert seen["scanned"]["health"].keys() == {"ok", "down", "problems"}
-    assert seen["scanned"]["images"] == "303"  # to the entrance
+    assert seen["scanned"]["images"] == 303  # to the entrance
     assert seen["scanned"]["echo"] == {"SIMUNIT": 0, "STRANGER": 1}
 
 
@@ -86,6 +91,61 @@ def test_what_dies_or_hangs_comes_back(seen: Seen) -> None:
     assert seen["killed"]["restarts"] == dict.fromkeys(SERVICES, 1)
     assert seen["hung"]["restarts"] == dict.fromkeys(SERVICES, 1) | {"analyze": 2}
     assert_well(seen["hung"])
+
+
+@pytest.mark.requirement("the units start what a fleet installed, and what the package brought where there is none")
+def test_a_fleet_gives_the_box_a_model_and_an_application(seen: Seen) -> None:
+    enrolled, model, application = (seen[step] for step in ("enrolled", "model released", "application released"))
+    assert enrolled["said"].startswith("certificate of clinic-7-unit-2 until ")
+    assert enrolled["running"] == dict.fromkeys(SERVICES, "factory")
+    assert model["model"] == "model-1"
+    assert application["running"] == dict.fromkeys(SERVICES, "app-1")
+    assert application["drawn by"] == "9.0.1"
+    for told in (enrolled, model, application):
+        assert_well(told)
+
+
+@pytest.mark.requirement("a new model is taken into use without a restart of the technician's page")
+def test_the_page_goes_on_over_a_model_release(seen: Seen) -> None:
+    assert seen["model released"]["page goes on"]
+    assert seen["model released"]["page"].keys() == {200}
+
+
+@pytest.mark.requirement("a release that fails on a box is replaced by the last good one and never tried again")
+def test_bad_releases_end_on_the_good_one(seen: Seen) -> None:
+    assert seen["golden mismatch"]["bad"]["application"] == {"app-2": "preflight-failed"}
+    bad = seen["page that dies"]["bad"]["application"]
+    assert bad["app-3"] in {"trial-crashed", "trial-hung"}
+    assert seen["asked again"]["bad"]["application"] == bad
+    for step in ("golden mismatch", "page that dies", "asked again"):
+        assert seen[step]["running"] == dict.fromkeys(SERVICES, "app-1")
+        assert seen[step]["drawn by"] == "9.0.1"
+        assert_well(seen[step])
+
+
+@pytest.mark.parametrize("step", ["rebooted", "unplugged"])
+def test_the_fleet_s_releases_are_what_boots(step: str, seen: Seen) -> None:
+    assert seen[step]["running"] == dict.fromkeys(SERVICES, "app-1")
+    assert (seen[step]["model"], seen[step]["drawn by"]) == ("model-1", "9.0.1")
+
+
+def test_the_admin_takes_all_back(seen: Seen) -> None:
+    assert seen["back"]["running"] == dict.fromkeys(SERVICES, "factory")
+    assert seen["back"]["model"] == "factory"
+    assert_well(seen["back"])
+
+
+@pytest.mark.requirement("encryption at rest")
+def test_the_store_is_unlocked_at_boot_by_the_box_s_own_credential(seen: Seen) -> None:
+    assert seen["sealed"]["vault"] == ["plain", "open"]
+    assert seen["rebooted"]["vault"] == seen["unplugged"]["vault"] == "open"
+    assert seen["keyless"]["vault"] == "locked"
+    assert seen["keyless"]["running"] == []
+
+
+@pytest.mark.parametrize("step", ["sealed", "keyless"])
+def test_encryption_keeps_the_data(step: str, seen: Seen) -> None:
+    assert seen[step]["kept"]
 
 
 @pytest.mark.parametrize("step", ["rebooted", "unplugged", "upgraded"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 UNITS: Final = Path(__file__).resolve().parents[2] / "systemd"
-MOST_EXPOSED: Final = {"bridge": 0.5, "analyze": 0.5, "web": 0.5, "dicom": 1.5, "update": 1.2}
+MOST_EXPOSED: Final = {"bridge": 0.5, "analyze": 0.5, "web": 0.5, "launcher": 0.5, "dicom": 1.5, "update": 1.2}
 """The highest score of `systemd-analyze security` that each may have, of 10; less is better."""
 
 

@@ -11,17 +11,32 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tests.peers.scan import listening, open_tcp
 from tests.peers.waiting import wait_for
 from tests.systemd.box import HERE, THERE, Box
+from tests.systemd.facts import (
+    PATIENCE_S,
+    SERVICES,
+    Facts,
+    active,
+    all_ready,
+    failed,
+    images,
+    kept,
+    main_pid,
+    page,
+    processes,
+    releases,
+    rows,
+    state,
+)
+from tests.systemd.fleet import Admin
+from tests.systemd.released import back, told, under_a_fleet
 
-SERVICES: Final = ("bridge", "dicom", "analyze", "web")
 PLANTED: Final = ("Zyxwvut", "PLANTED-4711")
 """Parts of the patient's name and identifier in the films that are sent."""
-_PATIENCE_S: Final = 600.0
-_DATA: Final = "/var/lib/calcedge"
 _SITE: Final = """data = "/var/lib/calcedge"
 run = "/run/calcedge"
 [serial]
@@ -29,6 +44,9 @@ port = "/run/xray/port"
 [dicom]
 host = "0.0.0.0"
 peers = [{{ title = "SIMUNIT" }}]
+[web.tls]
+host = "0.0.0.0"
+names = ["{there}"]
 [[destinations]]
 type = "folder"
 name = "stick"
@@ -44,13 +62,8 @@ confirm = false
 _SIMULATED: Final = """[Service]
 DeviceAllow=char-pts rw
 """
-_SHOWN_TO_THE_CLINIC: Final = """[Socket]
-ListenStream=
-ListenStream=0.0.0.0:8080
-IPAddressAllow=10.88.7.0/24
-"""
-
-Facts = dict[str, Any]
+_KEY: Final = "/root/vault-key"
+_SEALED: Final = "/etc/credstore.encrypted/calcedge.vault-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,7 @@ class Luggage:
     archive_port: int
 
 
-def visit(box: Box, brought: Luggage) -> Iterator[tuple[str, Facts]]:
+def visit(box: Box, brought: Luggage, admin: Admin) -> Iterator[tuple[str, Facts]]:
     """All steps, in order."""
     yield "installed", install(box, brought.package)
     yield "closed", seen_from_outside(box)
@@ -75,14 +88,18 @@ def visit(box: Box, brought: Luggage) -> Iterator[tuple[str, Facts]]:
     yield "resting", footprint(box)
     yield "killed", kill_each(box)
     yield "hung", hang(box)
+    yield from under_a_fleet(box, admin)
     before = kept(box)
+    yield "sealed", seal(box) | {"kept": before <= kept(box)}
     box.reboot()
     all_ready(box)
-    yield "rebooted", state(box) | {"kept": before <= kept(box)}
+    yield "rebooted", told(box) | {"kept": before <= kept(box), "vault": vault(box)}
+    yield "keyless", without_its_key(box) | {"kept": before <= kept(box)}
     box.pull_the_plug()
     box.start()
     all_ready(box)
-    yield "unplugged", state(box) | {"kept": before <= kept(box)}
+    yield "unplugged", told(box) | {"kept": before <= kept(box), "vault": vault(box)}
+    yield "back", back(box, admin)
     box.run("dpkg", "--install", brought.newer)
     all_ready(box)
     version = box.run("calcedge", "--version").strip()
@@ -107,10 +124,10 @@ def open_up(box: Box, brought: Luggage) -> Facts:
     """The site's configuration: the unit's port, its archive, the clinic's network."""
     box.run("install", "-d", "-o", "calcedge", "-g", "calcedge", "/run/xray")
     box.write("/etc/tmpfiles.d/xray.conf", "d /run/xray 0755 calcedge calcedge -\n")
-    box.write("/etc/calcedge/calcedge.toml", _SITE.format(here=HERE, port=brought.archive_port))
+    box.write("/etc/calcedge/calcedge.toml", _SITE.format(here=HERE, there=THERE, port=brought.archive_port))
     box.write("/etc/systemd/system/calcedge-bridge.service.d/60-simulated.conf", _SIMULATED)
-    box.write("/etc/systemd/system/calcedge-web.socket.d/60-clinic.conf", _SHOWN_TO_THE_CLINIC)
     box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "enable", "calcedge-web-tls.socket")
     box.run("systemctl", "restart", "calcedge.target")
     all_ready(box)
     return state(box)
@@ -123,14 +140,14 @@ def expose(box: Box, brought: Luggage) -> Facts:
         "--port-link", "/run/xray/unit", "--images", brought.films, "--send-to", "CALCEDGE@127.0.0.1:11112",
         "--exposures", "1",
     )  # fmt: skip
-    stick = box.tree / "var/lib/calcedge/stick"
+    stick = box.root / "var/lib/calcedge/stick"
     try:
         # The unit names its terminal by its own process, which the bridge doesn't see: the terminal itself.
-        wait_for(lambda: box.run("readlink", "-f", "/run/xray/unit", check=False).startswith("/dev/pts/"), _PATIENCE_S)
+        wait_for(lambda: box.run("readlink", "-f", "/run/xray/unit", check=False).startswith("/dev/pts/"), PATIENCE_S)
         box.run("sh", "-c", "ln -s $(readlink -f /run/xray/unit) /run/xray/port")
-        wait_for(lambda: rows(box, "exposures") == 1, _PATIENCE_S)
-        wait_for(lambda: len(list(stick.rglob("*.dcm"))) >= 2, _PATIENCE_S)
-        wait_for(lambda: len(list(brought.archive.iterdir())) >= len(list(stick.rglob("*.dcm"))), _PATIENCE_S)
+        wait_for(lambda: rows(box, "exposures") == 1, PATIENCE_S)
+        wait_for(lambda: len(list(stick.rglob("*.dcm"))) >= 2, PATIENCE_S)
+        wait_for(lambda: len(list(brought.archive.iterdir())) >= len(list(stick.rglob("*.dcm"))), PATIENCE_S)
         doctor = box.run("calcedge", "doctor", check=False)
     finally:
         box.run("pkill", "-f", "simulate unit", check=False)
@@ -148,13 +165,7 @@ def expose(box: Box, brought: Luggage) -> Facts:
 
 def seen_from_outside(box: Box) -> Facts:
     """As a stranger on the clinic's network sees the box, and what the kernel says listens."""
-    health = subprocess.run(
-        ["curl", "--silent", "--max-time", "20", f"http://{THERE}:8080/health"], capture_output=True, check=False
-    )
-    page = subprocess.run(
-        ["curl", "--silent", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}", f"http://{THERE}:8080/images"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    health, entrance = page(box, "/health"), page(box, "/images")
     echoes = {
         title: subprocess.run(
             ["echoscu", "--timeout", "20", "--call", "CALCEDGE", "--aetitle", title, THERE, "11112"],
@@ -166,8 +177,8 @@ def seen_from_outside(box: Box) -> Facts:
     return {
         "open": open_tcp(THERE),
         "listening": listening(Path(f"/proc/{box.first}/net")),
-        "health": json.loads(health.stdout) if health.stdout else None,
-        "images": page.stdout,
+        "health": json.loads(health.body) if health.body else None,
+        "images": entrance.status,
         "echo": echoes,
     }
 
@@ -195,6 +206,36 @@ def footprint(box: Box) -> Facts:
     return {"pss_mib": sizes, "all_mib": round(sum(sizes.values()), 1), "limits": limits}
 
 
+def seal(box: Box) -> Facts:
+    """Encrypts the store, as docs/security.md has it: its key is sealed to the box, and given to the kernel at boot."""
+    plain = vault(box)
+    box.run("systemctl", "stop", "calcedge.target", "calcedge-web.socket")
+    box.run("calcedge", "vault", "key", _KEY)
+    box.run("calcedge", "vault", "encrypt", "/var/lib/calcedge", "--key", _KEY)
+    box.run("systemd-creds", "encrypt", "--name=calcedge.vault-key", _KEY, _SEALED)
+    box.run("systemctl", "enable", "--now", "unlock-calcedge.service")
+    box.run("systemctl", "start", "calcedge.target")
+    all_ready(box)
+    box.run("shred", "--remove", _KEY)
+    return state(box) | {"vault": [plain, vault(box)]}
+
+
+def without_its_key(box: Box) -> Facts:
+    """It boots, and what would seal to it is away: nothing of the appliance may start. Then it is there again."""
+    box.run("mv", _SEALED, "/root/sealed")
+    box.reboot()
+    facts = {"vault": vault(box), "running": [service for service in SERVICES if active(box, service)]}
+    box.run("mv", "/root/sealed", _SEALED)
+    box.run("systemctl", "start", "calcedge.target")
+    all_ready(box)
+    return facts
+
+
+def vault(box: Box) -> str:
+    """How the store's encryption stands."""
+    return box.run("calcedge", "vault", "state", "/var/lib/calcedge").strip()
+
+
 def kill_each(box: Box) -> Facts:
     """Each process dies at once; all come back."""
     for service in SERVICES:
@@ -207,67 +248,6 @@ def hang(box: Box) -> Facts:
     """A process stands still; the watchdog finds it."""
     hung = main_pid(box, "analyze")
     box.run("kill", "-STOP", str(hung))
-    wait_for(lambda: main_pid(box, "analyze") not in {0, hung}, _PATIENCE_S)
+    wait_for(lambda: main_pid(box, "analyze") not in {0, hung}, PATIENCE_S)
     all_ready(box)
     return state(box)
-
-
-def state(box: Box) -> Facts:
-    """How the services do."""
-    restarts = {service: int(box.shown(f"calcedge-{service}.service", "NRestarts") or 0) for service in SERVICES}
-    return {"restarts": restarts, "images": images(box)} | failed(box)
-
-
-def failed(box: Box) -> Facts:
-    """Units that failed, and what the whole system calls itself."""
-    units = box.run("systemctl", "list-units", "--failed", "--plain", "--no-legend").split()
-    return {"failed": units, "system": box.run("systemctl", "is-system-running", check=False).strip()}
-
-
-def all_ready(box: Box) -> None:
-    """Waits until each service said READY."""
-    wait_for(lambda: all(active(box, service) for service in SERVICES), _PATIENCE_S)
-
-
-def active(box: Box, service: str) -> bool:
-    return box.shown(f"calcedge-{service}.service", "ActiveState") == "active"
-
-
-def main_pid(box: Box, service: str) -> int:
-    return int(box.shown(f"calcedge-{service}.service", "MainPID") or 0)
-
-
-def processes(box: Box) -> list[int]:
-    """The numbers, here, of the appliance's processes in the box."""
-    found = []
-    ours = Path(f"/proc/{box.first}/ns/pid").stat().st_ino
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "ns/pid").stat().st_ino == ours and b"calcedge" in (process / "cmdline").read_bytes():
-                found.append(int(process.name))
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-    return found
-
-
-def releases(box: Box) -> list[str]:
-    """What lies in the application's folder."""
-    folder = box.tree / "opt/calcedge"
-    return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-
-
-def kept(box: Box) -> set[str]:
-    """The object files of the store: content is in the name."""
-    return {path.name for path in (box.tree / "var/lib/calcedge/objects").rglob("*") if path.is_file()}
-
-
-def images(box: Box) -> int:
-    """Images in the store."""
-    return rows(box, "images")
-
-
-def rows(box: Box, table: str) -> int:
-    """Rows of a table, as the box's own Python reads them beside the running appliance."""
-    question = f"SELECT count(*) FROM {table}"
-    code = f"import sqlite3; print(sqlite3.connect('{_DATA}/calcedge.sqlite').execute('{question}').fetchone()[0])"
-    return int(box.run("python3", "-c", code))
