@@ -48,6 +48,39 @@ BBox = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
+class OperatingPoints:
+    """The scores from which a lesion is listed, and from which it is called definite."""
+
+    possible: float
+    definite: float
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """From the least to the greatest, both included."""
+
+    least: float
+    greatest: float
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies within."""
+        return self.least <= value <= self.greatest
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Within which a release lets a site move its operating points."""
+
+    possible: Range
+    definite: Range
+
+    def allow(self, points: OperatingPoints) -> bool:
+        """Whether a site may use these points."""
+        within = self.possible.holds(points.possible) and self.definite.holds(points.definite)
+        return within and points.possible <= points.definite
+
+
+@dataclass(frozen=True, slots=True)
 class ModelId:
     """Which model said it, and at which operating points."""
 
@@ -57,6 +90,8 @@ class ModelId:
     possible_threshold: float | None = None
     """The score from which a lesion is listed; belongs to this model version."""
     definite_threshold: float | None = None
+    moved_from: OperatingPoints | None = None
+    """The release's own points, where the site has moved them; absent where they are in use."""
 
 
 @dataclass(frozen=True, slots=True)

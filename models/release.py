@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,10 @@ LESION_MM_PER_PIXEL: Final = 0.2
 LESION_VIEWS: Final = 8
 """Averaged; see `edge.detector.engine.LesionNetwork`."""
 MULTIPLE: Final = 32
+MOST_MOVE: Final = 2.5
+"""By so much a site may multiply or divide the odds of an operating point. With 0.3.0 the least *possible* score that
+this allows, 0.70, leaves a quarter of a false mark on a clean, mature real hand (`real_inserted` in its evaluation)
+instead of 0.06."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,21 @@ def preprocessing(parts: Collection[str] = PARTS) -> dict[str, Any]:
             "joint_row": distal.JOINT_ROW,
         }
     return stated
+
+
+def site_bounds(thresholds: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Within which a site may move the two operating points of a release that was measured, in hundredths."""
+    return {name: _around(thresholds[name]) for name in ("possible", "definite")}
+
+
+def _around(threshold: float) -> dict[str, float]:
+    """Rounded inwards; never past the threshold itself."""
+    odds = threshold / (1 - threshold)
+    low, high = (moved / (1 + moved) for moved in (odds / MOST_MOVE, odds * MOST_MOVE))
+    return {
+        "least": min(math.ceil(low * 100) / 100, threshold),
+        "greatest": max(math.floor(high * 100) / 100, threshold),
+    }
 
 
 def write_manifest(

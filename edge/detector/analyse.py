@@ -6,7 +6,8 @@ r"""From a received file to an analysis: the detector's one way in.
 What always holds:
 
 - Whatever the file is, the answer is an `Analysis`; what can't be analysed is `NotAnalysed`, never an empty list.
-- The same file and the same release give the same analysis, `timing_ms` aside.
+- The same file, release and operating points give the same analysis, `timing_ms` aside; an analysis says which.
+- Golden images are analysed at the release's own points, wherever a site has moved them.
 - The identity comes from the admitted header, and a file that holds another object than that is not analysed.
 """
 
@@ -28,6 +29,7 @@ from edge import wire
 from edge.clock import Clock, SystemClock
 from edge.detector import anatomy, bundle, distal, gate, golden, lesions, measures, prepare, quality
 from edge.detector.anatomy import SeenHand
+from edge.detector.bundle import Bundle
 from edge.detector.engine import Engine
 from edge.detector.measures import MeasuredBody, Scale
 from edge.detector.pixels import Film, film
@@ -36,11 +38,23 @@ from edge.detector.regions import away_px
 from edge.detector.turn import upright
 from edge.errors import CalcedgeError, ModelError, Refused
 from edge.quiet import PARSER_ERRORS, reading
-from edge.types import Analysed, Findings, Header, Ignored, ImageFacts, Lesion, ModelId, NotAnalysed
+from edge.types import (
+    Analysed,
+    Bounds,
+    Findings,
+    Header,
+    Ignored,
+    ImageFacts,
+    Lesion,
+    ModelId,
+    NotAnalysed,
+    OperatingPoints,
+)
 
 _CROP_MARGIN_MM: Final = 6.0
-_LEAST_IN_HAND: Final = {"calcification": 0.15, "sesamoid": 0.3, "metal": 0.5}
-"""Less of a body than this within the hand: it lies beside it. Markers lie beside hands; calcinosis may bulge."""
+_LEAST_IN_HAND: Final = {"calcification": 0.05, "sesamoid": 0.3, "metal": 0.5}
+"""Less of a body than this within the hand: it lies beside it. Markers lie beside hands; calcinosis may bulge, and the
+region map's edge is uncertain by a cell."""
 _READ_ERRORS: Final = (*PARSER_ERRORS, OSError, RuntimeError)
 
 
@@ -65,10 +79,23 @@ class Analyser:
 
     @property
     def model(self) -> ModelId:
-        """Which release this is."""
+        """Which release this is, at its own operating points."""
         return self._bundle.model
 
-    def analyse(self, path: Path, header: Header, *, source: str, all_scores: bool = False) -> Analysed:
+    @property
+    def bounds(self) -> Bounds | None:
+        """Within which a site may move the operating points; None: not at all."""
+        return self._bundle.bounds
+
+    def analyse(
+        self,
+        path: Path,
+        header: Header,
+        *,
+        source: str,
+        all_scores: bool = False,
+        points: OperatingPoints | None = None,
+    ) -> Analysed:
         """Analyses one admitted file.
 
         Args:
@@ -76,11 +103,12 @@ class Analyser:
             header: what admission read from it.
             source: what the analysis calls the file.
             all_scores: list lesions below the *possible* threshold too, as `below`.
+            points: the site's operating points. The release's own hold without them, or beyond its bounds.
 
         Returns:
             The analysis and the film as a picture; bad input is `NotAnalysed`, never an exception.
         """
-        run = _Run(self._clock)
+        run, release = _Run(self._clock), self._bundle.at(points)
         answer: Findings | NotAnalysed
         try:
             with run.step("decode"):
@@ -88,9 +116,9 @@ class Analyser:
             rows, columns = seen.image.shape
             run.facts = ImageFacts(rows, columns, seen.mm_per_pixel, seen.spacing_source)
             run.picture = seen.image
-            answer = self._look(seen, header, run, source=source, all_scores=all_scores)
+            answer = self._look(seen, header, run, release, source=source, all_scores=all_scores)
         except CalcedgeError as refusal:
-            answer = NotAnalysed(source, refusal.reason, header.identity.sop_instance_uid, self.model, run.facts)
+            answer = NotAnalysed(source, refusal.reason, header.identity.sop_instance_uid, release.model, run.facts)
         picture = None if run.picture is None else picture_png(run.picture)
         return Analysed(replace(answer, timing_ms=run.timing_ms()), picture)
 
@@ -114,14 +142,16 @@ class Analyser:
         header = golden.header(path)
         return wire.to_dict(self.analyse(path, header, source=path.name, all_scores=True).analysis)
 
-    def _look(self, seen: Film, header: Header, run: _Run, *, source: str, all_scores: bool) -> Findings:
+    def _look(
+        self, seen: Film, header: Header, run: _Run, release: Bundle, *, source: str, all_scores: bool
+    ) -> Findings:
         """From the film to findings.
 
         Raises:
             Refused: if there is nothing to see, or no hand.
             ModelError: if a network fails.
         """
-        given, thresholds = self._bundle.anatomy, self._bundle.thresholds
+        given, thresholds = release.anatomy, release.thresholds
         with run.step("gate"):
             gate.check_picture(seen.image)
             turn = upright(seen.image, self._engine.anatomy, given)
@@ -141,13 +171,14 @@ class Analyser:
         scale = Scale(image.shape[0], image.shape[1], mm)
         least = min(lesions.FLOOR, thresholds.possible) if all_scores else thresholds.possible
         views = [
-            _without_the_other_s(v, hands) for v in (self._examine(image, h, scale, run, least=least) for h in hands)
+            _without_the_other_s(view, hands)
+            for view in (self._examine(image, hand, scale, run, release, least=least) for hand in hands)
         ]
         with run.step("measure"):
             return Findings(
                 source=source,
                 sop_instance_uid=header.identity.sop_instance_uid,
-                model=self.model,
+                model=release.model,
                 image=facts,
                 quality=quality.notes(
                     quality.View(
@@ -186,10 +217,10 @@ class Analyser:
         return distal.without_spaces(found) if quality.is_turned(hand) else found
 
     def _examine(
-        self, image: NDArray[np.float32], hand: SeenHand, scale: Scale, run: _Run, *, least: float
+        self, image: NDArray[np.float32], hand: SeenHand, scale: Scale, run: _Run, release: Bundle, *, least: float
     ) -> _Examined:
         """Bodies of one hand, measured; calcifications from a score of `least`."""
-        given, thresholds, mm = self._bundle.lesions, self._bundle.thresholds, scale.mm_per_pixel
+        given, thresholds, mm = release.lesions, release.thresholds, scale.mm_per_pixel
         with run.step("lesions"):
             x0, y0, x1, y1 = _crop(hand, scale)
             crop = image[y0 : y1 + 1, x0 : x1 + 1]

@@ -2,7 +2,8 @@
 
 What always holds: a `Bundle` exists only if every file named in the manifest is there with the hash named there, the
 release asks for no newer application, and its tables are the ones this code knows. Preprocessing and thresholds come
-from here and from nowhere else: a threshold belongs to one version of one model.
+from here: a threshold belongs to one version of one model. A site may move the two operating points as far as the
+release allows, and no further; a release that states no bounds allows nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.detector import distal, prepare
 from edge.errors import ModelError
-from edge.types import REGIONS, ModelId
+from edge.types import REGIONS, Bounds, ModelId, OperatingPoints, Range
 
 MANIFEST: Final = "manifest.json"
 KEYPOINTS: Final = (
@@ -96,6 +97,16 @@ class Thresholds(_Part):
     keypoint: _Share = 0.25
 
 
+class _Range(_Part):
+    least: _Share
+    greatest: _Share
+
+
+class _Bounds(_Part):
+    possible: _Range
+    definite: _Range
+
+
 class _Normalisation(_Part):
     low_percentile: float
     high_percentile: float
@@ -131,6 +142,7 @@ class _Manifest(_Part):
     regions: tuple[str, ...]
     lesion_channels: tuple[str, ...]
     thresholds: Thresholds
+    bounds: _Bounds | None = None
     golden: tuple[_Golden, ...] = ()
 
 
@@ -146,8 +158,29 @@ class Bundle:
     lesions: LesionInput
     lesion_channels: tuple[str, ...]
     thresholds: Thresholds
+    bounds: Bounds | None
+    """None: a site moves nothing."""
     golden: tuple[Path, ...]
     """DICOM files whose results are known."""
+
+    def at(self, points: OperatingPoints | None) -> Bundle:
+        """The release at a site's operating points; as it is without them, and where it doesn't allow them."""
+        if points is None or self.bounds is None or not self.bounds.allow(points):
+            return self
+        own = OperatingPoints(self.thresholds.possible, self.thresholds.definite)
+        if points == own:
+            return self
+        moved = {"possible": points.possible, "definite": points.definite}
+        return replace(
+            self,
+            model=replace(
+                self.model,
+                possible_threshold=points.possible,
+                definite_threshold=points.definite,
+                moved_from=own,
+            ),
+            thresholds=self.thresholds.model_copy(update=moved),
+        )
 
 
 def load(folder: Path) -> Bundle:
@@ -177,8 +210,18 @@ def load(folder: Path) -> Bundle:
         lesions=manifest.preprocessing.lesions,
         lesion_channels=manifest.lesion_channels,
         thresholds=manifest.thresholds,
+        bounds=_bounds(manifest.bounds),
         golden=tuple(_golden(folder, entry) for entry in manifest.golden),
     )
+
+
+def _bounds(stated: _Bounds | None) -> Bounds | None:
+    if stated is None:
+        return None
+    ranges = [Range(one.least, one.greatest) for one in (stated.possible, stated.definite)]
+    if any(one.least > one.greatest for one in ranges):
+        raise ModelError("a bound for the thresholds lies above the other")
+    return Bounds(*ranges)
 
 
 def _networks(folder: Path, files: _Files) -> dict[PartName, bytes]:

@@ -1,11 +1,15 @@
-"""Which algorithm said it: name, version, model hash, thresholds, software (TID 4019); the same in every object."""
+"""Which algorithm said it: name, version, model hash, thresholds, software (TID 4019); the same in every object.
+
+Where the site has moved the thresholds, that is said, with the release's own beside those that were used.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge.report.device import DeviceId
-from edge.types import Analysis
+from edge.types import Analysis, ModelId
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +31,13 @@ def algorithm(analysis: Analysis, device: DeviceId) -> Algorithm:
     model, software = analysis.model, ("software", device.software_version)
     if model is None:
         return Algorithm("calcedge", device.software_version, (("model", "not stated"),))
-    thresholds = {
-        "possible threshold": model.possible_threshold,
-        "definite threshold": model.definite_threshold,
-    }
-    stated = ((name, f"{value:.6g}") for name, value in thresholds.items() if value is not None)
-    return Algorithm(model.name, model.version, (("model sha256", model.sha256), *stated, software))
+    return Algorithm(model.name, model.version, (("model sha256", model.sha256), *_thresholds(model), software))
+
+
+def _thresholds(model: ModelId) -> Iterator[tuple[str, str]]:
+    used = {"possible threshold": model.possible_threshold, "definite threshold": model.definite_threshold}
+    yield from ((name, f"{value:.6g}") for name, value in used.items() if value is not None)
+    if model.moved_from:
+        yield "thresholds", "set by the site"
+        yield "release's own possible threshold", f"{model.moved_from.possible:.6g}"
+        yield "release's own definite threshold", f"{model.moved_from.definite:.6g}"

@@ -134,5 +134,7 @@ def _legend(pen: Pen, y: float) -> None:
 def _made_by(analysis: Analysis, device: DeviceId, made_at: Stamp) -> str:
     model = analysis.model
     by = "model not stated" if model is None else f"model {model.name} {model.version} ({model.sha256[:12]})"
+    if model is not None and model.moved_from:
+        by += ", thresholds set by the site"
     when = made_at.utc.strftime("%Y-%m-%d %H:%M UTC") + ("" if made_at.trusted else ", clock not confirmed")
     return f"{device.model} {device.software_version}, {by}. Made {when}. Research use only, not a medical device."

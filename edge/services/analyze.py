@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Final
 
 import structlog
@@ -16,6 +17,7 @@ from edge import __version__
 from edge.errors import Reason, ReportError, StoreError, reason
 from edge.fleet.installed import Models
 from edge.flow import FhirBundle, Flow
+from edge.people import thresholds
 from edge.report.device import DeviceId
 from edge.services.memory import REST_S, give_back
 from edge.services.process import Context
@@ -100,7 +102,8 @@ class Analyze:
         self._context.beat(
             {
                 "ready": model is not None,
-                "model": {"name": model.name, "version": model.version, "sha256": model.sha256} if model else None,
+                "model": asdict(model) if model else None,
+                "bounds": asdict(bounds) if (bounds := self._worker.bounds) else None,
                 "release": self._models.current.release,
                 "working_on": image.id if image else None,
                 "reason": trouble.code if (trouble := self._worker.trouble or self._store_trouble) else None,
@@ -136,7 +139,13 @@ class Analyze:
         self._flow.begin_attempt(image)
         try:
             self._store.objects.prove(image.object)
-            result = self._worker.analyse(self._store.objects.path(image.object), image.header, self._source(image))
+            model = self._worker.model
+            result = self._worker.analyse(
+                self._store.objects.path(image.object),
+                image.header,
+                self._source(image),
+                points=thresholds.points_for(self._store, model.sha256) if model else None,
+            )
         except WorkerDied as death:
             self._mourn(image, death)
             return

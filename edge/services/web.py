@@ -11,7 +11,7 @@ from edge.people.register import Register
 from edge.people.setup import make_code
 from edge.services.errands import Asker
 from edge.services.manager import inherited_listeners
-from edge.services.memory import give_back
+from edge.services.memory import give_back, share_arenas
 from edge.services.process import Context
 from edge.web.app import create_app
 from edge.web.certificates import current
@@ -32,6 +32,7 @@ log = structlog.get_logger()
 def body(context: Context) -> None:
     """Serves until it is told to stop, on the service manager's sockets where it has any."""
     due_s = 0.0
+    share_arenas()
 
     def beat() -> None:
         nonlocal due_s

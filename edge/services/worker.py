@@ -31,13 +31,15 @@ from edge.confine import confine
 from edge.errors import CalcedgeError, ModelError, Reason, Refused, reason
 from edge.services.memory import REST_S, give_back
 from edge.services.process import child_environment, die_with_parent
-from edge.types import Analysed, Header, ModelId, NotAnalysed
+from edge.types import Analysed, Bounds, Header, ModelId, NotAnalysed, OperatingPoints
 
 if TYPE_CHECKING:
     from edge.detector.analyse import Analyser  # loaded in the worker alone, once it is shut in
 
 _HEADER: Final = TypeAdapter(Header)
 _MODEL: Final = TypeAdapter(ModelId)
+_BOUNDS: Final = TypeAdapter(Bounds | None)
+_POINTS: Final = TypeAdapter(OperatingPoints | None)
 _START_S: Final = 180.0
 _SLICE_S: Final = 0.5
 
@@ -76,6 +78,8 @@ class Worker:
         self._connection: Connection[Any, Any] | None = None
         self._clock = SystemClock()
         self.model: ModelId | None = None
+        self.bounds: Bounds | None = None
+        """Within which the model lets a site move its operating points."""
         self.trouble: Reason | None = None
         """Why the model can't be used, when it can't: every analysis is then refused with this."""
 
@@ -109,12 +113,13 @@ class Worker:
         self._connection = Connection(ours.detach())
         ready = json.loads(self._answer(_START_S))
         self.model = _MODEL.validate_python(ready["model"]) if "model" in ready else None
+        self.bounds = _BOUNDS.validate_python(ready.get("bounds"))
         self.trouble = Reason(**ready["trouble"]) if "trouble" in ready else None
 
     def use(self, release: Path) -> None:
         """Takes another model release into use. If it can't be loaded, `trouble` says so."""
         self._settings = replace(self._settings, release=release)
-        self.model, self.trouble = None, None
+        self.model, self.bounds, self.trouble = None, None, None
         try:
             self.start()
         except (WorkerDied, TimeoutError) as error:
@@ -149,8 +154,18 @@ class Worker:
         assert isinstance(refusal, NotAnalysed)
         return refusal
 
-    def analyse(self, path: Path, header: Header, source: str, *, all_scores: bool = False) -> Analysed:
+    def analyse(
+        self,
+        path: Path,
+        header: Header,
+        source: str,
+        *,
+        all_scores: bool = False,
+        points: OperatingPoints | None = None,
+    ) -> Analysed:
         """Analyses an admitted file. Late or impossible analyses come back as `NotAnalysed`.
+
+        `points`: the site's operating points; the release's own hold without them, or beyond its bounds.
 
         Raises:
             WorkerDied: the worker ended meanwhile.
@@ -161,6 +176,7 @@ class Worker:
             "source": source,
             "header": asdict(header),
             "all_scores": all_scores,
+            "points": asdict(points) if points else None,
         }
         answer = self._ask(request)
         if answer is None:
@@ -228,7 +244,8 @@ def main(arguments: list[str]) -> int:
     try:
         analyser = Analyser(Path(arguments[1]), threads=int(arguments[2]) if len(arguments) > 2 else None)
         analyser.self_test()
-        connection.send_bytes(json.dumps({"model": asdict(analyser.model)}).encode())
+        bounds = asdict(analyser.bounds) if analyser.bounds else None
+        connection.send_bytes(json.dumps({"model": asdict(analyser.model), "bounds": bounds}).encode())
     except ModelError as error:
         analyser, trouble = None, error.reason
         connection.send_bytes(json.dumps({"trouble": asdict(trouble)}).encode())
@@ -247,7 +264,11 @@ def main(arguments: list[str]) -> int:
             result = Analysed(NotAnalysed(request["source"], trouble, header.identity.sop_instance_uid), None)
         else:
             result = analyser.analyse(
-                Path(request["path"]), header, source=request["source"], all_scores=request["all_scores"]
+                Path(request["path"]),
+                header,
+                source=request["source"],
+                all_scores=request["all_scores"],
+                points=_POINTS.validate_python(request["points"]),
             )
         connection.send_bytes(wire.to_json(result.analysis).encode())
         connection.send_bytes(result.picture_png or b"")

@@ -25,6 +25,7 @@ from edge.web import (
     phrases,
     problems,
     settings,
+    thresholds,
     trust,
     upkeep,
     words,
@@ -105,6 +106,7 @@ def create_app(
     app.register_blueprint(menu.blueprint(desk, register))
     app.register_blueprint(people.blueprint(desk, register))
     app.register_blueprint(settings.blueprint(desk))
+    app.register_blueprint(thresholds.blueprint(desk, settings.page))
     app.register_blueprint(trust.blueprint(desk, settings.page))
     app.register_blueprint(upkeep.blueprint(desk, register, examine))
     app.register_blueprint(pages.blueprint(desk))

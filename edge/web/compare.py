@@ -1,8 +1,8 @@
 """Now and before: two analyses of one patient's hands side by side. Rules only, no I/O.
 
-What always holds: a difference is called a change only from 25 % on, and only when the same model said both; sides that
-are not known are not compared; and an earlier image is another's unless identifier, birth date and name agree as far as
-both are known.
+What always holds: a difference is called a change only from 25 % on, and only when the same model said both, at the
+same thresholds; sides that are not known are not compared; and an earlier image is another's unless identifier, birth date
+and name agree as far as both are known.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHANGE: Final = 0.25
 """From this share on a difference in burden is called a change; below it may be positioning and noise."""
 
 Trend = Literal["more", "less", "same", "new"]
-Obstacle = Literal["model-differs", "size-unknown", "no-common-side", "not-analysed"]
+Obstacle = Literal["model-differs", "thresholds-differ", "size-unknown", "no-common-side", "not-analysed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ def changes(before: object, after: object) -> tuple[Change, ...] | Obstacle:
         return "not-analysed"
     if before.model.sha256 != after.model.sha256:
         return "model-differs"
+    if _moved_to(before) != _moved_to(after):
+        return "thresholds-differ"
     if before.image.mm_per_pixel is None or after.image.mm_per_pixel is None:
         return "size-unknown"
     then, now = _by_side(before), _by_side(after)
@@ -67,6 +69,12 @@ def _agree(one: str, other: str) -> bool:
 
 def _name(identity: Identity) -> str:
     return " ".join(identity.patient_name.partition("=")[0].replace("^", " ").casefold().split())
+
+
+def _moved_to(findings: Findings) -> tuple[float | None, float | None] | None:
+    """Where a site has moved the model's thresholds to; None where the model's own were used."""
+    model = findings.model
+    return (model.possible_threshold, model.definite_threshold) if model.moved_from else None
 
 
 def _by_side(findings: Findings) -> dict[str, Hand]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from edge.errors import REASONS
+from edge.people.thresholds import Release
+from edge.types import Bounds, OperatingPoints, Range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +61,8 @@ class Analyzer:
     ready: bool = False
     model: str | None = None
     model_sha256: str | None = None
+    release: Release | None = None
+    """The model with its own operating points, and how far a site may move them."""
     working_on: int | None = None
     reason: str | None = None
 
@@ -187,8 +191,20 @@ def _analyzer(facts: Mapping[str, Any] | None) -> Analyzer:
         ready=facts.get("ready") is True,
         model=f"{model['name']} {model['version']}" if model else None,
         model_sha256=model.get("sha256"),
+        release=_release(model, facts.get("bounds")),
         working_on=facts.get("working_on"),
         reason=_code(facts.get("reason")),
+    )
+
+
+def _release(model: Mapping[str, Any], bounds: Mapping[str, Mapping[str, float]] | None) -> Release | None:
+    if "possible_threshold" not in model:
+        return None
+    return Release(
+        model["sha256"],
+        f"{model['name']} {model['version']}",
+        OperatingPoints(model["possible_threshold"], model["definite_threshold"]),
+        Bounds(Range(**bounds["possible"]), Range(**bounds["definite"])) if bounds else None,
     )
 
 

@@ -10,7 +10,7 @@ from edge.web import plurals, words
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from edge.types import QualityNote
+    from edge.types import ModelId, QualityNote
 
 _REGION: Final = re.compile(r"\b(?:(?:DP|MP|PP|MC)[1-5]|CARPUS)\b")
 
@@ -103,6 +103,20 @@ def signs(joints: int, tips: int) -> str:
     parts = [count(words.COUNT_NARROW, joints)] * bool(joints)
     parts += [count(words.COUNT_BONE_LOSS, tips)] * bool(tips)
     return str(words.ALSO.format(signs=words.SEMICOLON.join(parts))) if parts else ""
+
+
+def moved(model: ModelId) -> str:
+    """At which thresholds a site let the model look, and which are the model's own; empty where these were used."""
+    if model.moved_from is None or model.possible_threshold is None or model.definite_threshold is None:
+        return ""
+    return str(
+        words.THRESHOLDS_SAID.format(
+            possible=number(model.possible_threshold, 2),
+            own_possible=number(model.moved_from.possible, 2),
+            definite=number(model.definite_threshold, 2),
+            own_definite=number(model.moved_from.definite, 2),
+        )
+    )
 
 
 def narrowing(grade: int, space_mm: float | None) -> str:

@@ -12,8 +12,8 @@ from edge import siteparts
 from edge.config import Config
 from edge.people import site
 from edge.people.roles import Right
-from edge.store import events, images
-from edge.web import phrases, trust, words
+from edge.store import events
+from edge.web import thresholds, trust, words
 from edge.web.access import signed_in, who
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _site(settings: Blueprint, desk: Desk) -> None:
     @settings.get("/settings")
     @who(Right.MANAGE)
     def form() -> str:
-        return page(desk, done=words.SETTINGS_KEPT if "kept" in request.args else "")
+        return page(desk, done=_done(request.args.get("kept")))
 
     @settings.post("/settings")
     @who(Right.MANAGE)
@@ -102,11 +102,17 @@ def page(desk: Desk, trouble: str = "", done: str = "") -> str:
         destinations=config.destinations,
         wanted=config.worklist,
         certificates=trust.held(desk, config),
-        thresholds=_thresholds(desk),
+        thresholds=thresholds.told(desk),
         config=config,
         trouble=trouble,
         done=done,
     )
+
+
+def _done(kept: str | None) -> str:
+    if kept is None:
+        return ""
+    return str(words.THRESHOLDS_KEPT if kept == "thresholds" else words.SETTINGS_KEPT)
 
 
 def _keep(desk: Desk, parts: dict[str, Any]) -> tuple[str, int] | AnyResponse:
@@ -144,14 +150,3 @@ def _told(error: ValidationError) -> str:
     """Which fields can't be so, with the checker's own words."""
     places = (f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
     return str(words.SETTINGS_BAD.format(places=words.SEMICOLON.join(places)))
-
-
-def _thresholds(desk: Desk) -> tuple[str, str] | None:
-    """At which scores the model that looked last lists a lesion, and calls it definite."""
-    with desk.store.read() as connection:
-        newest = next(iter(images.latest(connection, 1)), None)
-        stored = images.latest_analysis(connection, newest.id) if newest else None
-    model = stored.analysis.model if stored else None
-    if model is None or model.possible_threshold is None or model.definite_threshold is None:
-        return None
-    return phrases.number(model.possible_threshold, 2), phrases.number(model.definite_threshold, 2)

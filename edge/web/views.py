@@ -133,6 +133,8 @@ class View:
     picture: str | None
     analysis: Findings | NotAnalysed | None
     made: str | None
+    moved: str
+    """The thresholds, where the site has set them; empty where the model's own were used."""
     can_repeat: bool
 
 
@@ -173,6 +175,7 @@ def view(image: Image, stored: StoredAnalysis | None, parcels: Sequence[Parcel],
         picture=done.picture if done else None,
         analysis=analysis,
         made=moment(done.made_utc, now) if done else None,
+        moved=phrases.moved(analysis.model) if analysis and analysis.model else "",
         can_repeat=image.state is State.REPORTED,
     )
 
@@ -204,9 +207,10 @@ def _verdict(
         lines = (reason.text, words.NOT_ANALYSED_NOTE)
         return Verdict("not_analysed", words.NOT_ANALYSED_HEAD, lines, reason.do, reason.code)
     signs = phrases.signs(*_sign_counts(analysis))
+    more = tuple(filter(None, (signs, words.THRESHOLDS_SET if analysis.model.moved_from else "")))
     if analysis.outcome == "no_findings":
-        return Verdict("no_findings", words.NO_FINDINGS_HEAD, tuple(filter(None, (words.NO_FINDINGS_NOTE, signs))))
-    return Verdict("findings", words.FINDINGS_HEAD, (*_summary(analysis), *filter(None, (signs,))))
+        return Verdict("no_findings", words.NO_FINDINGS_HEAD, (words.NO_FINDINGS_NOTE, *more))
+    return Verdict("findings", words.FINDINGS_HEAD, (*_summary(analysis), *more))
 
 
 def _wait(image: Image, parts: Parts) -> str:

@@ -24,7 +24,7 @@ from models.evaluation.distal_report import distal_report
 from models.evaluation.phantom_report import Pair, phantom_report
 from models.evaluation.real_report import against_eyes, clean_report, hard_films, inserted_report, refusals
 from models.evaluation.record import Listing
-from models.release import Identity
+from models.release import Identity, site_bounds
 
 POSSIBLE_RATE: Final = 0.05
 DEFINITE_RATE: Final = 0.01
@@ -88,7 +88,11 @@ def evaluate_release(folder: Path, settings: dict[str, Any], plan: Plan, *, cach
         thresholds |= choose(listed[: plan.tuning], [listing.confidence for listing in listed[plan.tuning :]])
     result = measure(folder, plan, thresholds, cache)
     identity = Identity(manifest["name"], manifest["version"], manifest["least_application"])
-    manifest |= {"thresholds": thresholds, "operating_points": result["phantoms"]["operating_points"]}
+    manifest |= {
+        "thresholds": thresholds,
+        "bounds": site_bounds(thresholds),
+        "operating_points": result["phantoms"]["operating_points"],
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     write_expected(folder)
     if plan.foreign is not None:

@@ -22,7 +22,7 @@ from models.golden import GOLDEN, Golden, make_golden
 from models.phantom.anatomy import KEYPOINTS
 from models.phantom.film import Film
 from models.phantom.render import Picture
-from models.release import preprocessing
+from models.release import preprocessing, site_bounds
 
 RELEASE: Final = DEFAULT_RELEASE
 ALLOWED: Final = {"Add", "Constant", "Conv", "Relu", "Resize", "Sigmoid", "Softmax"}
@@ -66,6 +66,19 @@ def test_the_manifest_has_the_tables_of_the_application(manifest: dict[str, Any]
     limits = manifest["thresholds"]
     assert 0 < limits["possible"] <= limits["definite"] < 1
     assert 0 < limits["hand_confidence"] < 1
+    assert manifest["bounds"] == site_bounds(limits)
+
+
+@pytest.mark.parametrize(("possible", "definite"), [(0.5, 0.5), (0.03, 0.99), (0.8487, 0.9233), (0.9999, 0.9999)])
+def test_a_site_may_move_thresholds_a_little_to_both_sides(possible: float, definite: float) -> None:
+    bounds = site_bounds({"possible": possible, "definite": definite, "outline": 0.5})
+    assert list(bounds) == ["possible", "definite"]
+    for name, own in (("possible", possible), ("definite", definite)):
+        least, greatest = bounds[name]["least"], bounds[name]["greatest"]
+        assert 0 < least <= own <= greatest < 1
+        for moved in (least, greatest):
+            odds = (moved / (1 - moved)) / (own / (1 - own))
+            assert 1 / 2.5 - 1e-9 <= odds <= 2.5 + 1e-9
 
 
 def test_the_release_is_small() -> None:

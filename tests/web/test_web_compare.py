@@ -39,7 +39,8 @@ def test_what_can_not_be_compared_is_said_not_guessed() -> None:
     assert compare.changes(burdened(("U", 10.0)), burdened(("U", 20.0))) == "no-common-side"
     assert compare.changes(burdened(("L", 10.0), ("L", 5.0)), one) == "no-common-side"
     assert compare.changes(not_analysed(), one) == "not-analysed"
-    assert set(words.OBSTACLES) == {"model-differs", "size-unknown", "no-common-side", "not-analysed"}
+    there = {"model-differs", "thresholds-differ", "size-unknown", "no-common-side", "not-analysed"}
+    assert set(words.OBSTACLES) == there
 
 
 @pytest.mark.requirement("an image is never compared with another patient's")
