@@ -1,9 +1,9 @@
 """Normal structures of real hands that look dense at a glance: nothing here is labelled, all of it is normal.
 
 Each was put in after a mark on a clean radiograph sat on one: condensed trabeculae in metacarpal heads, the double
-contour and the knobs of a thumb seen obliquely, the ulna's styloid behind its head, doubled bone at the bases of
-metacarpals, folds of skin between fingers, bandages. Rates are our choice: high
-enough to be learnt.
+contour and the knobs of a thumb seen obliquely, tubercles beside the heads of phalanges, the ulna's styloid behind its
+head, doubled bone at the bases of metacarpals, folds of skin between fingers and in their webs, bandages. Rates are our
+choice: high enough to be learnt.
 """
 
 from __future__ import annotations
@@ -29,17 +29,27 @@ def add_lookalikes(grid: Grid, hand: Hand, maps: Maps, rng: np.random.Generator)
             _condensation(grid, hand, bone, maps.bone_mm, rng)
         if bone.kind in {"PP", "MP"} and rng.random() < (0.7 if bone.name == "PP1" else 0.2):
             _second_contour(grid, hand, bone, maps.bone_mm, rng)
+        if bone.kind in {"PP", "MP"}:
+            _shoulders(grid, hand, bone, maps.bone_mm, rng)
     _knobs(grid, hand, maps.bone_mm, rng)
     if rng.random() < 0.6:
         _peg(grid, hand, maps.bone_mm, rng)
     for digit in (2, 3, 4, 5):
         if rng.random() < 0.4:
             _overlap(grid, hand, hand.bone(f"MC{digit}"), maps.bone_mm, rng)
-    for digit in (2, 3, 4):
-        if rng.random() < 0.3:
-            _web(grid, hand, hand.bone(f"PP{digit}"), hand.bone(f"PP{digit + 1}"), maps.soft_mm, rng=rng)
+    _between_fingers(grid, hand, maps.soft_mm, rng)
     if rng.random() < 0.06:
         _bandage(grid, hand, maps.veil, rng)
+
+
+def _between_fingers(grid: Grid, hand: Hand, soft_mm: Map, rng: np.random.Generator) -> None:
+    """Fingers that touch, and the webs where they part."""
+    for digit in (1, 2, 3, 4):
+        one, other = hand.bone(f"PP{digit}"), hand.bone(f"PP{digit + 1}")
+        if digit > 1 and rng.random() < 0.3:
+            _touching(grid, hand, one, other, soft_mm, rng=rng)
+        if rng.random() < 0.75:
+            _web(grid, hand, one, other, soft_mm, rng=rng)
 
 
 def _knobs(grid: Grid, hand: Hand, bone_mm: Map, rng: np.random.Generator) -> None:
@@ -150,8 +160,71 @@ def _overlap(grid: Grid, hand: Hand, bone: Bone, bone_mm: Map, rng: np.random.Ge
     bone_mm[where] += np.float32(rng.uniform(0.1, 1.1)) * (lens * (0.7 + 0.6 * rim)).astype(np.float32)
 
 
+def _shoulders(grid: Grid, hand: Hand, bone: Bone, bone_mm: Map, rng: np.random.Generator) -> None:
+    """The tubercles beside a phalanx' head, where the collateral ligaments hold: ovals of denser bone."""
+    for side in (-1.0, 1.0):
+        if rng.random() > 0.35:
+            continue
+        centre = bone.at(float(rng.uniform(0.78, 0.94)), side * bone.half_width_mm * float(rng.uniform(0.35, 0.85)))
+        long, wide = float(rng.uniform(0.8, 2.4)), float(rng.uniform(0.6, 1.5))
+        patch = grid.patch(hand.pose, (centre,), 2 * long)
+        if patch is None:
+            continue
+        where, x, y = patch
+        axis = math.atan2(bone.head[1] - bone.base[1], bone.head[0] - bone.base[0]) + float(rng.normal(0, 0.4))
+        u, v = _frame(x, y, centre, axis)
+        depth = np.clip(1 - (u / np.float32(long)) ** 2 - (v / np.float32(wide)) ** 2, 0, None)
+        net = np.clip(1 + np.float32(rng.uniform(0, 0.5)) * trabeculae(u, v, rng), 0, 2)
+        within = bone_mm[where] > 0.3
+        swell = depth ** np.float32(rng.uniform(0.4, 1.5)) * net * within
+        bone_mm[where] += np.float32(rng.uniform(0.2, 1.6)) * swell.astype(np.float32)
+
+
 def _web(grid: Grid, hand: Hand, one: Bone, other: Bone, soft_mm: Map, *, rng: np.random.Generator) -> None:
-    """Where two fingers touch or the web folds: a lens of doubled soft tissue with sharp edges."""
+    """Where two fingers part: the web's rim, a fold from it into the hand, and its far side showing beyond."""
+    (x0, y0), (x1, y1) = one.at(0.45), other.at(0.45)
+    middle = (0.5 * (x0 + x1), 0.5 * (y0 + y1))
+    patch = grid.patch(hand.pose, (middle,), 26.0)
+    if patch is None:
+        return
+    where, x, y = patch
+    angle = math.atan2(
+        one.head[1] - one.base[1] + other.head[1] - other.base[1],
+        one.head[0] - one.base[0] + other.head[0] - other.base[0],
+    )
+    u, v = _frame(x, y, middle, angle)
+    soft = soft_mm[where]
+    on_line = (np.abs(v) < 1.0) & (soft > 0.5)
+    if not bool(on_line.any()):
+        return
+    rim = float(u[on_line].max())
+    if rim > 0.9 * float(u.max()):  # the fingers touch all along
+        return
+    u = u - np.float32(rim) + np.float32(rng.uniform(0.0, 1.5))
+    v = v - np.float32(rng.normal(0, 0.5)) - np.float32(rng.normal(0, 0.12)) * u
+    v = v + np.float32(rng.uniform(0, 0.25)) * smooth_noise(u.shape, 2.0 / grid.pitch_mm, rng)
+    added = np.zeros_like(soft)
+    if rng.random() < 0.8:  # a fold towards the hand, often with one sharp side
+        length, half = float(rng.uniform(2.0, 14.0)), float(rng.uniform(0.3, 1.4))
+        taper = np.clip(1 + u / np.float32(length), 0, 1) * smoothstep(-u, -0.6, 0.6)
+        left, right = (half * float(rng.choice((0.25, 1.0))) for _ in range(2))
+        reach = np.where(v < 0, np.float32(left), np.float32(right)) * (0.3 + 0.7 * taper)
+        added += np.float32(rng.uniform(0.6, 5.0)) * taper * np.exp(-((v / reach) ** 2))
+    if rng.random() < 0.6:  # the rim, thicker than what it borders
+        bow = u - np.float32(rng.uniform(0.02, 0.2)) * v * v
+        added += np.float32(rng.uniform(0.4, 3.0)) * np.exp(-((bow / np.float32(rng.uniform(0.3, 1.2))) ** 2))
+    aside = smoothstep(-np.abs(v), -8.0, -3.0)
+    added *= aside * (soft > 0.3)
+    if rng.random() < 0.6:  # the palmar side reaches further than the dorsal one: a wedge between the fingers
+        far, slope = float(rng.uniform(0.5, 5.0)), float(rng.uniform(0.1, 0.6))
+        edge = np.float32(far) - u + np.float32(slope) * np.abs(v)
+        wedge = smoothstep(edge, 0.0, 0.5) * smoothstep(u + np.abs(v) + 3, 0.0, 2.0) * aside
+        added += np.float32(rng.uniform(0.6, 4.0)) * wedge * np.where(soft > 0.3, 0.6, 1.0)
+    soft_mm[where] += added.astype(np.float32)
+
+
+def _touching(grid: Grid, hand: Hand, one: Bone, other: Bone, soft_mm: Map, *, rng: np.random.Generator) -> None:
+    """Where two fingers touch: a lens of doubled soft tissue with sharp edges."""
     part = float(rng.uniform(0.0, 0.9))
     (x0, y0), (x1, y1) = one.at(part), other.at(part)
     centre = (0.5 * (x0 + x1), 0.5 * (y0 + y1))

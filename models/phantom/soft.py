@@ -1,7 +1,8 @@
 """Soft tissue: thickness along the beam, and which region of the hand each pixel belongs to.
 
 Each segment of the hand is a capsule with an elliptic section; capsules melt together by a power mean. The palm is four
-capsules along the metacarpals with the thenar and hypothenar eminences; the webs come by themselves.
+capsules along the metacarpals with the thenar and hypothenar eminences. Between the fingers a web reaches to about the
+middle of the proximal phalanges, thinner towards its hollow rim.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from edge.types import REGIONS
-from models.phantom.anatomy import Hand, Vec
+from models.phantom.anatomy import Bone, Hand, Vec
 from models.phantom.raster import Grid, Map, smooth_noise
 
 _STEP: Final = 2
@@ -94,12 +95,37 @@ def add_soft(grid: Grid, hand: Hand, soft_mm: Map, rng: np.random.Generator) -> 
         )
         inside = np.clip(1 - (distance / w) ** 2, 0, None)
         power[where] += (4 * d * d * inside) ** 2  # thickness to the fourth
+    for digit in (2, 3, 4):
+        _add_web(small, hand, (hand.bone(f"PP{digit}"), hand.bone(f"PP{digit + 1}")), power, rng)
     thick = power ** np.float32(1 / _POWER)
     thick = ndimage.gaussian_filter(thick, 0.35 / small.pitch_mm)
     lumps = 1 + np.float32(0.025) * smooth_noise(small.shape, 7.0 / small.pitch_mm, rng)
     streaks = 1 + np.float32(rng.uniform(0.006, 0.02)) * smooth_noise(small.shape, 1.2 / small.pitch_mm, rng)
     thick *= lumps * streaks
     soft_mm += ndimage.zoom(thick, _STEP, order=1, grid_mode=False)[: grid.rows, : grid.columns]
+
+
+def _add_web(grid: Grid, hand: Hand, pair: tuple[Bone, Bone], power: Map, rng: np.random.Generator) -> None:
+    """Skin and fat between two proximal phalanges, from their bases to a rim; into `power`, thickness to the fourth."""
+    one, other = pair
+    part = float(rng.uniform(0.26, 0.52))
+    rim, base = _between(one.at(part), other.at(part)), _between(one.at(-0.1), other.at(-0.1))
+    length = math.dist(rim, base)
+    half = 0.5 * math.dist(one.at(part), other.at(part))
+    patch = grid.patch(hand.pose, (rim, base), half + 4)
+    if patch is None or length < 1:
+        return
+    where, x, y = patch
+    ux, uy = (rim[0] - base[0]) / length, (rim[1] - base[1]) / length
+    u = (x - np.float32(rim[0])) * np.float32(ux) + (y - np.float32(rim[1])) * np.float32(uy)
+    v = (y - np.float32(rim[1])) * np.float32(ux) - (x - np.float32(rim[0])) * np.float32(uy)
+    hollow = np.float32(rng.uniform(0.2, 1.2) / max(half, 3.0)) * v * v
+    inward = hollow - u  # mm from the rim into the hand
+    thin, thick = float(rng.uniform(1.5, 5.0)), float(rng.uniform(9.0, 17.0)) * hand.person.soft * hand.person.size
+    depth = np.float32(thin) + np.float32(thick - thin) * np.clip(inward / np.float32(length), 0, 1)
+    sharp = float(rng.uniform(0.4, 2.5))
+    within = np.clip(inward / np.float32(sharp), 0, 1) * (np.abs(v) < half) * (u > -length - 2)
+    power[where] += (depth * within) ** 4
 
 
 def regions(grid: Grid, hands: tuple[Hand, ...], soft_mm: Map) -> NDArray[np.uint8]:

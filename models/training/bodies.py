@@ -30,9 +30,13 @@ _CORTEX: Final = 0.6
 _MARGIN: Final = 12
 """Pixels around a body in which its clutter is looked at and its edge enhancement ends."""
 _LEAST_PX: Final = 8
-_MANY: Final = (0.55, 0.25, 0.13, 0.07)
+_MANY: Final = (0.35, 0.3, 0.2, 0.15)
 """Of crops that get 0, 1, 2, 3 bodies."""
 _OVER_BONE_RATE: Final = 0.1
+_BESIDE_BONE_RATE: Final = 0.4
+"""Of bodies in soft tissue: calcinosis lies beside joints, and there it looks like a part of the bone."""
+_BESIDE_CELLS: Final = 6
+_BLUR_PX: Final = (0.35, 1.3)
 _FAINT_RATE: Final = 0.5
 """Of bodies seen at a glance, how many are made fainter: near the bound is where there is most to learn."""
 _GLANCE: Final = 10.0
@@ -72,7 +76,10 @@ class Bodies:
             body = self.library[int(rng.integers(len(self.library)))]
             thickness, mask = _turned(body, rng)
             wanted = OVER_BONE if rng.random() < _OVER_BONE_RATE else SOFT
-            rows, columns = np.nonzero((ground == wanted) & (label == 0))
+            room = (ground == wanted) & (label == 0)
+            if wanted == SOFT and rng.random() < _BESIDE_BONE_RATE:
+                room &= ndimage.binary_dilation(ground == OVER_BONE, iterations=_BESIDE_CELLS)
+            rows, columns = np.nonzero(room)
             if not rows.size:
                 continue
             at = int(rng.integers(rows.size))
@@ -122,7 +129,7 @@ def _grey(thickness_mm: Array, step: float, rng: np.random.Generator) -> Array:
     zero = np.zeros_like(thickness_mm)
     contrast = physics.mineral_contrast(zero, np.float32(packing) * thickness_mm, zero, _KVP)
     grey = contrast * np.float32(step / _CORTEX * float(rng.uniform(0.75, 1.3)))
-    grey = ndimage.gaussian_filter(grey, float(rng.uniform(0.35, 0.95)))
+    grey = ndimage.gaussian_filter(grey, float(rng.uniform(*_BLUR_PX)))
     if rng.random() < 0.4:
         wide = ndimage.gaussian_filter(grey, float(rng.uniform(1.0, 4.0)))
         grey = grey + np.float32(rng.uniform(0.2, 1.2)) * (grey - wide)

@@ -20,6 +20,10 @@ from models.training.samples import AnatomySample, LesionSample
 
 Array = NDArray[np.float32]
 
+COARSE = 0.4
+"""Of crops, how many come from a film of larger pixels than the network's."""
+_COARSER = (0.5, 0.92)
+"""The network's pixel in such a film's."""
 _OUTSIDE = -9.0
 """What a frame holds where there is no film."""
 
@@ -103,6 +107,8 @@ class LesionBatches:
             top // 2 : (top + side) // 2, left // 2 : (left + side) // 2
         ]
         self.bodies.put(image, label, ground, sample.step, rng)
+        if rng.random() < COARSE:
+            image = as_coarse_film(image, rng)
         if rng.random() < 0.5:
             image, label = image[:, ::-1], label[:, ::-1]
         if rng.random() < 0.2:
@@ -110,6 +116,18 @@ class LesionBatches:
         if rng.random() < 0.3:
             image, label = image.T, label.T
         return _grey(image, rng), label
+
+
+def as_coarse_film(image: Array, rng: np.random.Generator) -> Array:
+    """As a film of larger pixels shows it, brought back to the network's as the appliance would; now and then noisy."""
+    side = image.shape[0]
+    coarse = round(side * float(rng.uniform(*_COARSER)))
+    small = prepare.resize(image, coarse / side)
+    if rng.random() < 0.3:
+        small = small + np.float32(rng.uniform(0.2, 0.8)) * (small - ndimage.gaussian_filter(small, 1.0))
+    if rng.random() < 0.3:
+        small = small + rng.standard_normal(small.shape, dtype=np.float32) * np.float32(rng.uniform(0.005, 0.03))
+    return prepare.resize(small, side / coarse)
 
 
 def _grey(image: Array, rng: np.random.Generator) -> Array:

@@ -121,3 +121,17 @@ def test_a_hand_on_its_side_turns_its_truth_too() -> None:
 def _centre(where: np.ndarray) -> tuple[float, float]:
     ys, xs = np.nonzero(where)
     return float(xs.mean()), float(ys.mean())
+
+
+def test_fingers_part_near_the_middle_of_their_first_phalanges(both: Film) -> None:
+    """As on radiographs of real hands; not at the knuckles."""
+    filled = []
+    for hand in both.hands:
+        for digit in (2, 3, 4):
+            ends = [hand.keypoints[f"{joint}{d}"] for joint in ("MCP", "PIP") for d in (digit, digit + 1)]
+            (x0, y0), (x1, y1) = (np.mean(pair, axis=0) for pair in (ends[:2], ends[2:]))
+            parts = np.linspace(0, 1, 41)
+            tissue = [both.maps.soft_mm[round(y0 + t * (y1 - y0)), round(x0 + t * (x1 - x0))] > 1 for t in parts]
+            filled.append(float(np.mean(np.cumprod(tissue))))
+    assert min(filled) > 0.2
+    assert max(filled) < 0.95
