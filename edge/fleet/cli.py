@@ -118,11 +118,23 @@ def launch(config_path: Path | None, *, probation_s: float | None, units: bool) 
 @update.command()
 @click.argument("service", type=click.Choice(FACTORY_PULSES))
 @_config
-def start(service: str, config_path: Path | None) -> None:
+@click.pass_context
+def start(context: click.Context, service: str, config_path: Path | None) -> None:
     """Become one process of the release that is to run now: for a unit of systemd, beside `launch --units`."""
-    from edge.fleet.start import main
+    import os
 
-    main([*_folders(_load(config_path)), "--service", service, "--", *_arguments(config_path)])
+    from edge.fleet.start import become, chosen
+
+    config = _load(config_path)
+    application = chosen(config.fleet_root, config.run_folder, service)
+    if application.wheels:
+        become(application, service, _arguments(config_path))
+    os.environ.update(application.environment())  # the image's own is loaded already
+    group = context.find_root().command
+    assert isinstance(group, click.Group)
+    own = group.get_command(context, "service")
+    assert own is not None
+    context.invoke(own, name=service, config_path=config_path)
 
 
 def _folders(config: Config) -> list[str]:

@@ -12,9 +12,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from edge.fleet.crew import remember
-from edge.fleet.installed import Installed
+from edge.fleet.installed import Application, Installed
 from edge.fleet.slots import Kind
 from edge.fleet.statefile import StateFile
 
@@ -27,9 +28,19 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--run-folder", type=Path, required=True, help="where the application's processes show life")
     parser.add_argument("rest", nargs="*", help="after --: for the process")
     given = parser.parse_args(arguments)
-    application = Installed(given.root).startable(StateFile(given.root).read().slots[Kind.APPLICATION])
-    remember(given.run_folder, given.service, application.release)
-    command = application.command("service", given.service, *given.rest)
+    become(chosen(given.root, given.run_folder, given.service), given.service, given.rest)
+
+
+def chosen(root: Path, run_folder: Path, service: str) -> Application:
+    """What is to run now; it is written down that the calling process becomes it."""
+    application = Installed(root).startable(StateFile(root).read().slots[Kind.APPLICATION])
+    remember(run_folder, service, application.release)
+    return application
+
+
+def become(application: Application, service: str, rest: Sequence[str]) -> NoReturn:
+    """Turns the calling process into a process of this application."""
+    command = application.command("service", service, *rest)
     os.execve(command[0], command, application.environment())  # noqa: S606 - it takes this process's place
 
 

@@ -15,6 +15,7 @@ import pytest
 from edge.fleet.keeper import Keeper, Options, _Child
 from edge.fleet.slots import Event
 from tests.fleet.test_keeper import LIMITS, STEP_S, Box
+from tests.peers.waiting import wait_for
 
 
 class Manager:
@@ -138,3 +139,18 @@ def test_what_still_runs_another_release_is_ended(box: UnitBox) -> None:
     box.turn(Event.ACTIVATE, "better")
     box.live(20)
     assert box.runs() == "better"
+
+
+@pytest.mark.requirement("the units start what a fleet installed, and what the package brought where there is none")
+def test_without_a_fleet_a_unit_starts_what_the_image_brought(tmp_path: Path) -> None:
+    config, run = tmp_path / "box.toml", tmp_path / "data" / "run"
+    config.write_text(f'data = "{tmp_path / "data"}"\n')
+    command = [sys.executable, "-m", "edge", "update", "start", "bridge", "--config", str(config)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        wait_for((run / "bridge.json").exists, 60)
+        assert json.loads((run / "bridge.json").read_bytes())["pid"] == process.pid
+        assert json.loads((run / "bridge.release").read_bytes()) == {"pid": process.pid, "release": "factory"}
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0

@@ -110,11 +110,12 @@ def slots(box: Box) -> Mapping[str, Any]:
 
 
 def running(box: Box) -> dict[str, str]:
-    """The release of each process that systemd started, from its environment."""
+    """The release of each process that systemd started, from its environment; the package's own needs none there."""
     found = {}
     for service in SERVICES:
-        told = box.run("cat", f"/proc/{main_pid(box, service)}/environ", check=False)
-        found[service] = next((x.partition("=")[2] for x in told.split("\0") if x.startswith("CALCEDGE_RELEASE=")), "")
+        environment = box.run("cat", f"/proc/{main_pid(box, service)}/environ", check=False)
+        values = dict(line.partition("=")[::2] for line in environment.split("\0"))
+        found[service] = values.get("CALCEDGE_RELEASE", "factory") if "USER" in values else ""
     return found
 
 
