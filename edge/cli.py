@@ -1,22 +1,21 @@
-"""The command line. Commands compose what others do; nothing is decided here."""
+"""The command line. Commands compose what others do; nothing is decided here.
+
+What a command needs is loaded when it is asked for: each process of the appliance starts through here.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
 from edge import __version__
 from edge.errors import CalcedgeError
-from edge.fleet.admin.cli import fleet
-from edge.fleet.cli import update
-from edge.people.cli import people
-from edge.services.keeping import backup, restore, salvage, scrub
-from edge.store.cli import audit, vault
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -30,23 +29,37 @@ _config = click.option("--config", "config_path", type=_existing, help="The conf
 _data = click.option("--data", type=_any_path, help="The folder of the store, instead of the configured one.")
 
 
-@click.group()
+_ELSEWHERE: Final = {
+    "people": "edge.people.cli",
+    "backup": "edge.services.keeping",
+    "restore": "edge.services.keeping",
+    "scrub": "edge.services.keeping",
+    "salvage": "edge.services.keeping",
+    "vault": "edge.store.cli",
+    "audit": "edge.store.cli",
+    "fleet": "edge.fleet.admin.cli",
+    "update": "edge.fleet.cli",
+}
+"""Commands that live with what they are about, and the module of each."""
+
+
+class _Commands(click.Group):
+    """Those written here and those elsewhere."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _ELSEWHERE:
+            command: click.Command = getattr(import_module(_ELSEWHERE[cmd_name]), cmd_name)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands)
 @click.version_option(__version__, prog_name="calcedge")
 def cli() -> None:
     """Looks for soft-tissue calcification on hand radiographs. Research use only; not a medical device."""
-
-
-cli.add_command(people)
-cli.add_command(backup)
-cli.add_command(restore)
-cli.add_command(scrub)
-cli.add_command(salvage)
-cli.add_command(vault)
-cli.add_command(audit)
-
-
-cli.add_command(fleet)
-cli.add_command(update)
 
 
 def main() -> None:
@@ -76,11 +89,15 @@ def _until_told_to_stop() -> threading.Event:
 @_data
 def run(config_path: Path | None, data: Path | None) -> None:
     """Run the appliance: all processes, until it is told to stop."""
+    from edge.lean import without_luxuries
+
+    without_luxuries()
+
     from edge import log
     from edge.clock import SystemClock
     from edge.people.setup import make_code
     from edge.runtime import RunFolder
-    from edge.services.process import die_with_parent
+    from edge.services.parent import die_with_parent
     from edge.services.supervisor import Supervisor
     from edge.store import Store, accounts
 
@@ -103,12 +120,14 @@ def run(config_path: Path | None, data: Path | None) -> None:
 @_data
 def service(name: str, config_path: Path | None, data: Path | None) -> None:
     """Run one process of the appliance, as the supervisor or systemd does."""
-    from importlib import import_module
-
+    from edge.lean import without_luxuries
     from edge.services.memory import without_decoders
-    from edge.services.process import run_service
 
     without_decoders()
+    without_luxuries()
+
+    from edge.services.process import run_service
+
     sys.exit(run_service(name, _load(config_path, data), import_module(f"edge.services.{name}").body))
 
 
@@ -176,7 +195,7 @@ def unit(
     seed: int,
 ) -> None:
     """A simulated X-ray unit on a pseudo-terminal. A scenario file takes the place of --exposures and --every."""
-    from edge.services.process import die_with_parent
+    from edge.services.parent import die_with_parent
     from firmware_bridge.simulator import MODELS, Destination, ScenarioError, UnitOptions, load, run_unit, series
 
     die_with_parent()

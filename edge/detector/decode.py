@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import gdcm
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, uid
@@ -26,6 +25,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from edge.detector.codestream import BadCodestream, Geometry, geometry
 from edge.detector.complaints import heard
 from edge.errors import Refused
+from edge.lean import late
 
 Codes = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -150,6 +150,9 @@ def _by_pydicom(plugin: str) -> Callable[[Dataset], NDArray[Any]]:
 
 def _by_gdcm(dataset: Dataset) -> NDArray[Any]:
     """JPEG of 8 to 16 bits, lossy or lossless, by GDCM's three builds of the IJG codec."""
+    gdcm = late("gdcm")
+    gdcm.Trace.WarningOff()
+    gdcm.Trace.ErrorOff()
     frame = _frame(dataset)
     precision = _expect(dataset, frame).precision
     fragment = gdcm.Fragment()
@@ -218,6 +221,3 @@ DECODERS: Final[Mapping[str, Callable[[Dataset], NDArray[Any]]]] = {
     uid.JPEG2000Lossless: _by_pydicom("pylibjpeg"),
     uid.JPEG2000: _by_pydicom("pylibjpeg"),
 }
-
-gdcm.Trace.WarningOff()
-gdcm.Trace.ErrorOff()

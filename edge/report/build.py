@@ -31,8 +31,10 @@ def new_uid() -> str:
 
 def warm_up() -> None:
     """Loads what the first report needs, about a second's worth."""
-    from edge.report.rehearsal import rehearse  # noqa: PLC0415 - brings highdicom: not before a report is near
+    from edge.report.lookups import mend  # noqa: PLC0415 - brings highdicom: not before a report is near
+    from edge.report.rehearsal import rehearse  # noqa: PLC0415
 
+    mend()
     rehearse()
 
 
@@ -62,7 +64,10 @@ def make_reports(
             another image or an object read back differs from its source, `report-failed` when the source's header
             or the picture can't be read, or a value has no place in a report.
     """
-    from edge.report.objects import objects  # noqa: PLC0415 - see warm_up
+    from edge.report.lookups import mend  # noqa: PLC0415 - see warm_up
+    from edge.report.objects import objects  # noqa: PLC0415
+
+    mend()
 
     header = read_source(source)
     setting = Setting(header, made_at, device, uid, _character_set(header, analysis, device))

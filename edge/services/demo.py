@@ -25,7 +25,7 @@ from edge.config import DEFAULT_RELEASE, load
 from edge.people.register import Register
 from edge.people.roles import Role
 from edge.people.secrets import weakness_of_pin
-from edge.services.process import child_environment
+from edge.services.parent import child_environment
 from edge.store import Store, images, parcels
 from edge.store.images import Image, State, StoredAnalysis
 from edge.store.parcels import Parcel, ParcelState

@@ -1,11 +1,9 @@
-"""What every process of the appliance does alike: logging, signals, its status, dying with its parent."""
+"""What every process of the appliance does alike: logging, signals, its status."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,10 +17,9 @@ from edge.config import Config
 from edge.errors import StoreError
 from edge.runtime import RunFolder
 from edge.services.manager import notify
+from edge.services.parent import die_with_parent
 from edge.store import Store, events
 
-PARENT_VARIABLE: Final = "CALCEDGE_PARENT"
-_PR_SET_PDEATHSIG: Final = 1
 _BEAT_S: Final = 1.0
 _READY: Final = ("READY=1", "WATCHDOG=1")
 _STARTING: Final = ("EXTEND_TIMEOUT_USEC=30000000",)
@@ -98,18 +95,3 @@ def _end_when_settings_change(config: Config, stop: threading.Event) -> None:
     while not stop.wait(_BEAT_S):
         if siteparts.stamp(config.data) != began:
             stop.set()
-
-
-def die_with_parent() -> None:
-    """Asks the kernel to kill this process when its parent dies, however that happens (prctl(2))."""
-    expected = os.environ.get(PARENT_VARIABLE)
-    if expected is None:
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(expected):
-        sys.exit("the parent is gone already")
-
-
-def child_environment() -> dict[str, str]:
-    """The environment for a child that shall die with this process."""
-    return os.environ | {PARENT_VARIABLE: str(os.getpid())}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge.config import Config
 from edge.errors import REASONS, CalcedgeError
-from edge.services.process import child_environment
+from edge.services.parent import child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

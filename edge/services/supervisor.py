@@ -19,7 +19,7 @@ import structlog
 
 from edge.clock import Clock, SystemClock
 from edge.runtime import RunFolder
-from edge.services.process import child_environment
+from edge.services.parent import child_environment
 
 SERVICES: Final = ("bridge", "dicom", "analyze", "web")
 _POLL_S: Final = 0.05

@@ -15,7 +15,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
@@ -25,12 +24,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import structlog
 from pydantic import TypeAdapter
 
-from edge import log, wire
+from edge import lean, log, wire
 from edge.clock import SystemClock
 from edge.confine import confine
 from edge.errors import CalcedgeError, ModelError, Reason, Refused, reason
 from edge.services.memory import REST_S, give_back
-from edge.services.process import child_environment, die_with_parent
+from edge.services.parent import child_environment, die_with_parent
 from edge.types import Analysed, Bounds, Header, ModelId, NotAnalysed, OperatingPoints
 
 if TYPE_CHECKING:
@@ -105,9 +104,8 @@ class Worker:
         """
         self.stop()
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "edge.services.worker", str(theirs.fileno()), str(self._settings.release)]
-        if self._settings.threads:
-            command.append(str(self._settings.threads))
+        threads = [str(self._settings.threads)] if self._settings.threads else []
+        command = lean.command("edge.services.worker", str(theirs.fileno()), str(self._settings.release), *threads)
         with theirs:
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=child_environment())
         self._connection = Connection(ours.detach())
@@ -294,7 +292,3 @@ def _rest(analyser: Analyser | None) -> None:
         with contextlib.suppress(ModelError):  # the next image tells, if it lasts
             analyser.rest()
     give_back()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

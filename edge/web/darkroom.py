@@ -19,13 +19,11 @@ from collections import OrderedDict
 from typing import IO, TYPE_CHECKING, Final
 
 import structlog
-from pydicom import dcmread
-from pydicom.uid import UID
 
+from edge import lean
 from edge.clock import SystemClock
 from edge.confine import confine
 from edge.errors import CalcedgeError, Refused, StoreError
-from edge.quiet import PARSER_ERRORS, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +78,7 @@ class Darkroom:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self._end()
-            command = [sys.executable, "-m", "edge.web.darkroom"]
+            command = lean.command("edge.web.darkroom")
             alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # what confines it holds for one thread and its own
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=alone)
             assert self._process.stdout
@@ -137,11 +135,15 @@ def _answer(pipe: IO[bytes], end_s: float, clock: SystemClock) -> bytes:
     return bytes(received)
 
 
-def main() -> int:
+def main(_: list[str]) -> int:
     """The process's side: a request a line, until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     confine()
-    from edge.web import plate  # noqa: PLC0415 - heavy, and the parent never needs it
+    from pydicom import dcmread  # noqa: PLC0415 - these are heavy, and the parent never needs them
+    from pydicom.uid import UID  # noqa: PLC0415
+
+    from edge.quiet import PARSER_ERRORS, reading  # noqa: PLC0415
+    from edge.web import plate  # noqa: PLC0415
 
     out = sys.stdout.buffer
     for line in sys.stdin.buffer:
@@ -171,7 +173,3 @@ def _path(request: dict[str, str]) -> Path:
     if not found.is_file():
         raise StoreError("object-missing")
     return found
-
-
-if __name__ == "__main__":
-    sys.exit(main())

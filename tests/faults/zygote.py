@@ -33,7 +33,8 @@ from edge.intake.exposures import DurableSink
 from edge.report.build import warm_up
 from edge.runtime import RunFolder
 from edge.services import bridge, worker
-from edge.services.process import PARENT_VARIABLE, die_with_parent, run_service
+from edge.services.parent import PARENT_VARIABLE, die_with_parent
+from edge.services.process import run_service
 from edge.services.supervisor import SERVICES, Supervisor
 from edge.store import Store
 from edge.web.darkroom import Darkroom
@@ -113,7 +114,7 @@ def _program(words: Sequence[str], kept: Sequence[int]) -> int:
         _named(words[1])
         return run_service(words[1], load(CONFIG), import_module(f"edge.services.{words[1]}").body)
     _named("worker")
-    return worker.main([*words[1:]])
+    return worker.main([*words[2:]])
 
 
 def _named(name: str) -> None:

@@ -129,7 +129,7 @@ def _drop(drop: Path) -> int:
     write(odd, drop / "odd.dcm")
     whole = (drop / "good.dcm").read_bytes()
     (drop / "cut.dcm").write_bytes(whole[: len(whole) // 2])
-    damaged = bytearray(whole.replace(b"1.2.840.10008.1.2.4.90", b"1.2.840.10008.1.2.4.50"))
+    damaged = bytearray(whole.replace(b"1.2.840.10008.1.2.4.80", b"1.2.840.10008.1.2.4.50"))
     damaged[-4000:] = os.urandom(4000)
     (drop / "damaged.dcm").write_bytes(bytes(damaged))
     (drop / "note.dcm").write_text(f"{FAMILY} {GIVEN} {NUMBER} {BORN}", encoding="utf-8")

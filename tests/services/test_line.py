@@ -28,7 +28,7 @@ def test_from_dcmtk_to_orthanc(tmp_path: Path, free_port: Callable[[], int]) -> 
     with Orthanc(tmp_path / "orthanc", free_port(), free_port()) as orthanc:
         archive = f'[[destinations]]\ntype = "dicom"\nname = "archive"\ntitle = "{orthanc.title}"\nhost = "127.0.0.1"\n'
         with Appliance(tmp_path / "appliance", f"{archive}port = {orthanc.dicom_port}") as appliance:
-            assert storescu(appliance.dicom_port, tmp_path / "in", options=("--propose-j2k-lossless",)) == 0
+            assert storescu(appliance.dicom_port, tmp_path / "in", options=("--propose-jls-lossless",)) == 0
             done = appliance.wait_delivered(3)
         for hand in hands:
             found = orthanc.ask(
