@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import click
 
 from edge import __version__
-from edge.errors import CalcedgeError
+from edge.errors import CalcedgeError, StoreError
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -105,12 +105,16 @@ def run(config_path: Path | None, data: Path | None) -> None:
     log.configure("supervisor")
     config = _load(config_path, data)
     stop = _until_told_to_stop()
-    store = Store.open(config.data)  # migrations run once, before anybody else opens it
     click.echo(f"calcedge {__version__}: http://{config.web.host}:{config.web.port}/")
-    with store.read() as connection:
-        if not accounts.any_admin(connection):
-            click.echo(f"not set up yet: open the page; the set-up code is {make_code(config)}")
-    store.close()
+    try:
+        store = Store.open(config.data)  # migrations run once, before anybody else opens it
+    except StoreError as error:  # the page says so too, and all goes on once it can be opened
+        click.echo(f"calcedge: {error.reason.text}\n  {error.reason.do}", err=True)
+    else:
+        with store.read() as connection:
+            if not accounts.any_admin(connection):
+                click.echo(f"not set up yet: open the page; the set-up code is {make_code(config)}")
+        store.close()
     Supervisor(config_path, data, RunFolder(config.run_folder, SystemClock())).run(stop)
 
 
@@ -128,7 +132,8 @@ def service(name: str, config_path: Path | None, data: Path | None) -> None:
 
     from edge.services.process import run_service
 
-    sys.exit(run_service(name, _load(config_path, data), import_module(f"edge.services.{name}").body))
+    module = import_module(f"edge.services.{name}")
+    sys.exit(run_service(name, _load(config_path, data), module.body, getattr(module, "closed", None)))
 
 
 @cli.command()

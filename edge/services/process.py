@@ -14,7 +14,7 @@ import structlog
 from edge import log, siteparts
 from edge.clock import SystemClock
 from edge.config import Config
-from edge.errors import StoreError
+from edge.errors import Reason, StoreError
 from edge.runtime import RunFolder
 from edge.services.manager import notify
 from edge.services.parent import die_with_parent
@@ -65,16 +65,32 @@ class Beat:
             notify(*(_STARTING if self.starting else _READY))
 
 
-def run_service(service: str, config: Config, body: Callable[[Context], None]) -> int:
-    """Runs one service until SIGTERM, SIGINT or its parent's end. Returns the exit code."""
+Closed = Callable[[Reason, Config, threading.Event, Beat], None]
+"""What a service does instead while the store can't be opened: returns when it can, or when told to stop."""
+
+
+def run_service(service: str, config: Config, body: Callable[[Context], None], closed: Closed | None = None) -> int:
+    """Runs one service until SIGTERM, SIGINT or its parent's end. Returns the exit code.
+
+    One that was `closed` ends when the store can be opened: whoever keeps it starts it again.
+
+    Raises:
+        StoreError: `store-unusable`, of a service that has nothing to do without a store.
+    """
     die_with_parent()
     log.configure(service)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
-    store = Store.open(config.data, clock)
     run = RunFolder(config.run_folder, clock)
+    try:
+        store = Store.open(config.data, clock)
+    except StoreError as error:
+        if closed is None:
+            raise
+        closed(error.reason, config, stop, Beat(service, run, clock))
+        return 0
     try:
         with store.transaction() as tx:
             events.append(tx, clock.now(), service, "service-started", service)

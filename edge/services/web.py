@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from edge.errors import StoreError
 from edge.people.register import Register
 from edge.people.setup import make_code
 from edge.services.errands import Asker
 from edge.services.manager import inherited_listeners
 from edge.services.memory import give_back, share_arenas
-from edge.services.process import Context
+from edge.services.process import Beat, Context
+from edge.store import Store
 from edge.web.app import create_app
 from edge.web.certificates import current
+from edge.web.closed import serve_closed
 from edge.web.server import Secure, listening, serve_socket
 
 if TYPE_CHECKING:
     import socket
+    import threading
 
-    from edge.config import Web
+    from edge.config import Config, Web
+    from edge.errors import Reason
 
 _GIVE_BACK_S: Final = 30.0
 _TLS: Final = "tls"
@@ -58,6 +63,28 @@ def body(context: Context) -> None:
             log.error("web-tls-has-no-socket" if config.web.tls else "web-tls-is-not-configured")
         secure = Secure(tls, lambda: current(config, clock.now().utc)) if config.web.tls and tls else None
         serve_socket(app, plain, context.stop, beat, secure)
+
+
+def closed(reason: Reason, config: Config, stop: threading.Event, beat: Beat) -> None:
+    """Serves the reason why there is no page, until there can be one again."""
+
+    def over() -> bool:
+        beat({"serving": False})
+        return stop.is_set() or _opens(config)
+
+    with ExitStack() as stack:
+        listeners = inherited_listeners() or _listeners(config.web)
+        for _, listener in listeners:
+            stack.enter_context(listener)
+        serve_closed(reason, next(listener for name, listener in listeners if name != _TLS), over)
+
+
+def _opens(config: Config) -> bool:
+    try:
+        Store.open(config.data).close()
+    except StoreError:
+        return False
+    return True
 
 
 def _listeners(web: Web) -> list[tuple[str, socket.socket]]:

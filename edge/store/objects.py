@@ -153,25 +153,41 @@ class Objects:
         return shutil.disk_usage(self.root).free
 
     def sweep_incoming(self, prefix: str) -> None:
-        """Removes what an earlier life of the one process that uses `prefix` left unfinished."""
+        """Removes what an earlier life of the one process that uses `prefix` left unfinished; later, when it can't."""
         for leftover in self.incoming.glob(f"{prefix}*"):
-            leftover.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                leftover.unlink(missing_ok=True)
 
     def sweep_orphans(self, referenced: Collection[str]) -> int:
         """Removes objects that nobody refers to: a crash between file and row. Young ones may be on their way.
 
-        The age is read off the file system's own clock, by writing to it.
+        The age is read off the file system's own clock, by writing to it; where nothing can be written, all stays.
         """
-        marker = self.temporary("now")
-        marker.touch()
-        now_s = marker.stat().st_mtime
-        marker.unlink()
+        marker = self.temporary(PUT)
+        try:
+            marker.touch()
+            now_s = marker.stat().st_mtime
+            marker.unlink()
+        except OSError:
+            return 0
         removed = 0
         for entry in self.root.glob("*/*"):
             if entry.name not in referenced and now_s - entry.stat().st_mtime > _ORPHAN_AGE_S:
                 entry.unlink()
                 removed += 1
         return removed
+
+
+def writable(folder: Path) -> bool:
+    """Whether its file system takes writes. Writes nothing itself.
+
+    After an error ext4 refuses every write and looks as if it took them: only a sync is answered truly.
+    """
+    try:
+        _fsync(folder)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 @contextlib.contextmanager

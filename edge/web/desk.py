@@ -85,12 +85,19 @@ class Desk:
             troubled = parcels.troubled(connection, _TROUBLED)
             queue = parcels.count_by_state(connection)
             by_state = images.count_by_state(connection)
+            oldest = {
+                parcel.destination: parcel.image_id
+                for parcel in reversed(troubled)
+                if parcel.state is ParcelState.QUEUED
+            }
+            waiting_for = {name: images.get(connection, image_id) for name, image_id in oldest.items()}
         waiting = by_state[State.RECEIVED] + by_state[State.ADMITTED] + by_state[State.ANALYSED]
+        since = {name: views.moment(image.received_utc, self.now()) for name, image in waiting_for.items() if image}
         newest = self.lines(Query(limit=1))
         return Around(
             now,
             strip.chips(now, queue, troubled),
-            problems.find(now, troubled),
+            problems.find(now, troubled, since),
             queue,
             waiting,
             newest[0] if newest else None,

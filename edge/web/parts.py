@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge.errors import REASONS
 from edge.people.thresholds import Release
+from edge.store.objects import writable
 from edge.types import Bounds, OperatingPoints, Range
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class Parts:
     unit: Unit
     analyzer: Analyzer
     receiver: Receiver
+    store: str | None = None
+    """Why nothing can be kept, which ends everything else."""
     updates: tuple[str, ...] = ()
     """Codes: why updates are refused. What runs goes on running."""
 
@@ -111,7 +114,8 @@ class Parts:
     def fit(self) -> bool:
         """Whether images can be received, analysed and delivered. The link to the unit isn't needed for that."""
         receiver, analyzer = self.receiver, self.analyzer
-        return not self.down and receiver.listening and receiver.accepting and analyzer.ready
+        working = receiver.listening and receiver.accepting and analyzer.ready
+        return working and not self.down and self.store is None
 
 
 def read(run: RunFolder, config: Config) -> Parts:
@@ -120,6 +124,7 @@ def read(run: RunFolder, config: Config) -> Parts:
         _unit(_fresh(run.read("bridge")), has_port=config.serial.port is not None),
         _analyzer(_fresh(run.read("analyze"))),
         _receiver(_fresh(run.read("dicom"))),
+        None if writable(config.data) else "store-unusable",
         _updates(run.read("update")),
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from edge.store.parcels import ParcelState
 from edge.web import phrases, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from edge.errors import Reason
     from edge.store.parcels import Parcel
@@ -33,14 +34,25 @@ def known(code: str) -> Reason:
     return words.reason(code)
 
 
-def find(parts: Parts, troubled: Sequence[Parcel]) -> tuple[Problem, ...]:
-    """Everything that is wrong: what stops results first, then what stops delivery, then the rest."""
-    return (*_analysis(parts), *_receiving(parts), *_delivery(parts, troubled), *_unit(parts), *_updates(parts))
+def find(
+    parts: Parts, troubled: Sequence[Parcel], since: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Problem, ...]:
+    """Everything that is wrong: what stops results first, then what stops delivery, then the rest.
+
+    `since`: for each destination, when what has waited longest for it came, in words.
+    """
+    stopped = (*_store(parts), *_analysis(parts), *_receiving(parts))
+    return (*stopped, *_delivery(parts, troubled, since), *_unit(parts), *_updates(parts))
 
 
 def _problem(code: str, where: str, *, detail: str = "", parcels: Iterable[int] = ()) -> Problem:
     reason = known(code)
     return Problem(code, where, reason.text, reason.do, detail, tuple(parcels))
+
+
+def _store(parts: Parts) -> Iterator[Problem]:
+    if parts.store:
+        yield _problem(parts.store, words.STORE)
 
 
 def _analysis(parts: Parts) -> Iterator[Problem]:
@@ -58,7 +70,7 @@ def _receiving(parts: Parts) -> Iterator[Problem]:
         yield _problem("disk-full", words.SERVICES["dicom"])
 
 
-def _delivery(parts: Parts, troubled: Sequence[Parcel]) -> Iterator[Problem]:
+def _delivery(parts: Parts, troubled: Sequence[Parcel], since: Mapping[str, str]) -> Iterator[Problem]:
     told: set[str] = set()
     groups: dict[tuple[str, str, str], list[Parcel]] = {}
     for parcel in troubled:
@@ -67,6 +79,8 @@ def _delivery(parts: Parts, troubled: Sequence[Parcel]) -> Iterator[Problem]:
         told.add(destination)
         held = sum(parcel.state is ParcelState.HELD for parcel in parcels)
         amount = phrases.parcels_in_trouble(len(parcels), held)
+        if held < len(parcels) and destination in since:
+            amount = words.SINCE.format(what=amount, when=since[destination])
         again = [parcel.id for parcel in parcels if parcel.state is not ParcelState.SENT]
         yield _problem(
             code or "destination-rejected",

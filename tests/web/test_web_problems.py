@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from edge.errors import REASONS
-from edge.web import parts, problems, strip, words
-from tests.web.appliance import Appliance
+from edge.store import parcels
+from edge.store.parcels import ParcelState
+from edge.web import parts, phrases, problems, strip, views, words
+from tests.web.appliance import Appliance, findings
 
 
 def codes(appliance: Appliance) -> list[str]:
@@ -83,3 +85,26 @@ def test_a_code_without_words_still_says_that_something_is_wrong() -> None:
     assert "from-the-future" in reason.text
     assert reason.do == words.UNKNOWN_PROBLEM_DO
     assert problems.known("disk-full") == REASONS["disk-full"]
+
+
+@pytest.mark.requirement("the page says what can't be kept, and since when what is kept has waited")
+def test_a_store_that_takes_nothing_is_told_first(appliance: Appliance) -> None:
+    gone = appliance.config.model_copy(update={"data": appliance.config.data / "not there"})
+    now = parts.read(appliance.run, gone)
+    assert not now.fit
+    assert [(p.code, p.where) for p in problems.find(now, ())][:1] == [("store-unusable", words.STORE)]
+
+
+@pytest.mark.requirement("the page says what can't be kept, and since when what is kept has waited")
+def test_how_long_an_archive_has_been_away(appliance: Appliance) -> None:
+    first = appliance.whole(findings())
+    appliance.clock.ahead_s += 3600
+    second = appliance.whole(findings(), b"DICOM 2")
+    with appliance.store.transaction() as tx:
+        stamp = appliance.clock.now()
+        own = [*parcels.of_image(tx, second.id), *parcels.of_image(tx, first.id)]
+        for parcel in own:
+            parcels.settle(tx, parcel.id, ParcelState.QUEUED, stamp, reason="destination-unreachable")
+    amount = phrases.count(words.COUNT_WAITING, len(own))
+    told = words.SINCE.format(what=amount, when=views.moment(first.received_utc, stamp.utc))
+    assert told in appliance.client().get("/").text
