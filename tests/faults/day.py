@@ -14,6 +14,7 @@ import os
 import queue
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -33,12 +34,13 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from edge.store import Store, events, exposures, images, parcels
-from edge.store.images import State
+from edge.store.images import Image, State
 from edge.store.parcels import ParcelState
 from edge.types import NotAnalysed
 from firmware_bridge.simulator import Bench, Scenario, UnitOptions
 from firmware_bridge.simulator.faults import Unplug
 from firmware_bridge.simulator.scenario import Expose
+from tests.bench.box import IMAGE_BUDGET_MB
 from tests.faults.conftest import make_world
 from tests.faults.outside import Outside
 from tests.peers.films import film
@@ -48,7 +50,14 @@ HAND_EVERY: Final = 40
 PROCESSES: Final = ("supervisor", "bridge", "dicom", "analyze", "worker", "web")
 AWAY: Final = (1 / 3, 2 / 3)
 """From when to when the archive is away, as shares of the day."""
+KILLING: Final = 1 / 2
+"""Until when there are kills: what never lives long can't show that it doesn't grow."""
+_TENTHS: Final = 10
+_ROOM: Final = {"rss_mb": 20.0, "descriptors": 4.0, "threads": 4.0}
+"""How much more than before the last tenth of the day may show and be called flat."""
+_LOOK_S: Final = 1.0
 _KINDS: Final = {"findings": 6, "not_analysed": 3}
+_NO_HAND: Final = ("not_analysed", "not-a-hand")
 _DAY_S: Final = 86_400.0
 
 
@@ -73,6 +82,7 @@ class Day:
     killed: Counter[str] = field(default_factory=Counter)
     drops: int = 0
     pressed: int = 0
+    matched: int = 0
     highest: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     """For each process: RSS (MB), descriptors and threads, the highest of each tenth of the day."""
     written: dict[int, int] = field(default_factory=dict)
@@ -162,7 +172,7 @@ class Day:
                     return
 
     def _archive(self) -> None:
-        for begins, ends in ((0.0, AWAY[0]), (AWAY[1], 1e9)):
+        for begins, ends in ((0.0, AWAY[0]), (AWAY[1], float("inf"))):
             while self._share() < begins:
                 if self._over.wait(0.1):
                     return
@@ -180,25 +190,24 @@ class Day:
         while not self._over.is_set() and (done < len(order) or self._share() < 1):
             living = _family(zygote)
             self._look(living)
-            if done < min(len(order), self._share() * len(order)) and order[done] in living:
-                try:
+            due = self._share() / KILLING * len(order)
+            if done < min(len(order), due) and order[done] in living:
+                with suppress(psutil.NoSuchProcess):
                     living[order[done]].kill()
-                except psutil.NoSuchProcess:
-                    continue
-                self.killed[order[done]] += 1
-                done += 1
-            self._over.wait(0.05 if self._share() * len(order) > done + 1 else 0.4)
+                    self.killed[order[done]] += 1
+                    done += 1
+            self._over.wait(0.1 if due > done + 1 and done < len(order) else _LOOK_S)
 
     def _look(self, living: dict[str, psutil.Process]) -> None:
-        tenth = min(9, int(self._share() * 10))
+        tenth = min(_TENTHS - 1, int(self._share() * _TENTHS))
         for name in set(living) & set(PROCESSES):
             process = living[name]
             try:
                 seen = (process.memory_info().rss / 1e6, process.num_fds(), process.num_threads())
-                self.written[process.pid] = process.io_counters().write_chars
+                self.written[process.pid] = process.io_counters().write_bytes
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
-            kept = self.highest.setdefault(name, {what: [0.0] * 10 for what in ("rss_mb", "descriptors", "threads")})
+            kept = self.highest.setdefault(name, {what: [0.0] * _TENTHS for what in _ROOM})
             for what, value in zip(kept, seen, strict=True):
                 kept[what][tenth] = max(kept[what][tenth], value)
 
@@ -244,35 +253,49 @@ class Day:
                 self.wrong.append(f"{self.pressed} exposures made, {len(told)} kept")
             of = {exposure.id: exposure for exposure in told}
             mine: set[str] = set()
-            self.matched = 0
             for image in everything:
-                assert image.header is not None
-                stored = images.latest_analysis(connection, image.id)
-                (times,) = connection.execute(
-                    "SELECT count(*) FROM analyses WHERE image_id = ?", (image.id,)
-                ).fetchone()
-                hand = image.header.rows > 400
-                outcome = stored.outcome if stored else "none"
-                why = stored.analysis.reason.code if stored and isinstance(stored.analysis, NotAnalysed) else ""
-                if times != 1 or (outcome, why) != (("findings", "") if hand else ("not_analysed", "not-a-hand")):
-                    self.wrong.append(f"image {image.id}: {outcome} {why}, {times} times")
-                own = parcels.of_image(connection, image.id)
-                if len(own) != _KINDS.get(outcome) or any(p.state is not ParcelState.CONFIRMED for p in own):
-                    self.wrong.append(f"image {image.id}: {Counter((p.kind, p.state) for p in own)}")
-                identity = image.header.identity
-                for parcel in own:
-                    mine.add(parcel.sop_instance_uid)
-                    if self.world.archive.identities.get(parcel.sop_instance_uid) != (
-                        identity.study_instance_uid,
-                        identity.patient_id,
-                    ):
-                        self.wrong.append(f"image {image.id}: its {parcel.kind} is somebody else's")
+                self.wrong += [f"image {image.id}: {what}" for what in self._wrong_with(connection, image)]
+                mine |= {parcel.sop_instance_uid for parcel in parcels.of_image(connection, image.id)}
                 if image.exposure_id is not None:
                     self.matched += 1
+                    assert image.header is not None
                     if abs(of[image.exposure_id].kvp - (image.header.technique.kvp or 0)) > 0.06:
                         self.wrong.append(f"image {image.id} is matched to another exposure")
             there = {uid for uid in self.world.archive.content if not uid.startswith("whole ")}
             self.wrong += [f"at the archive and nobody's: {uid}" for uid in there - mine]
+        self.wrong += self._growing()
+        if self._each_kb() > IMAGE_BUDGET_MB * 1000:
+            self.wrong.append(f"{self._each_kb():.0f} kB written for each image")
+
+    def _wrong_with(self, connection: sqlite3.Connection, image: Image) -> Iterator[str]:
+        """Whether it was analysed once and rightly, and all of it is at the archive in its own name."""
+        assert image.header is not None
+        identity = image.header.identity
+        stored = images.latest_analysis(connection, image.id)
+        (times,) = connection.execute("SELECT count(*) FROM analyses WHERE image_id = ?", (image.id,)).fetchone()
+        outcome = stored.outcome if stored else "none"
+        why = stored.analysis.reason.code if stored and isinstance(stored.analysis, NotAnalysed) else ""
+        if times != 1 or (outcome, why) != (("findings", "") if image.header.rows > 400 else _NO_HAND):
+            yield f"{outcome} {why}, {times} times"
+        own = parcels.of_image(connection, image.id)
+        if len(own) != _KINDS.get(outcome) or any(p.state is not ParcelState.CONFIRMED for p in own):
+            yield f"{Counter((p.kind, p.state) for p in own)}"
+        for parcel in own:
+            seen = self.world.archive.identities.get(parcel.sop_instance_uid)
+            if seen != (identity.study_instance_uid, identity.patient_id):
+                yield f"its {parcel.kind} is somebody else's: {seen}"
+
+    def _growing(self) -> Iterator[str]:
+        """What was higher at the end of the day than in the rest of its calm part."""
+        calm = slice(int(KILLING * _TENTHS), _TENTHS - 1)
+        for name, kept in self.highest.items():
+            for what, tenths in kept.items():
+                if tenths[-1] > max(tenths[calm]) + _ROOM[what]:
+                    yield f"{name} grows: {what} {tenths}"
+
+    def _each_kb(self) -> float:
+        """Written to the disk for each image, all processes, all else that they write included."""
+        return sum(self.written.values()) / max(1, len(self.world.acknowledged)) / 1e3
 
     def told(self) -> Iterator[str]:
         """The day in words."""
@@ -282,8 +305,7 @@ class Day:
         yield f"kills: {dict(self.killed)}"
         resent = sum(self.world.archive.times().values()) - len(self.world.archive.times())
         yield f"{len(self.world.archive.times())} objects at the archive, {resent} offered again with the same bytes"
-        written = sum(self.written.values())
-        yield f"written by all processes: {written / 1e6:.0f} MB, {written / max(1, sent) / 1e3:.0f} kB an image"
+        yield f"written to the disk by all processes (proc(5), write_bytes): {self._each_kb():.0f} kB an image"
         for name, kept in self.highest.items():
             for what, tenths in kept.items():
                 yield f"{name} {what}, the highest of each tenth: {' '.join(f'{v:.0f}' for v in tenths)}"

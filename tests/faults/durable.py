@@ -54,9 +54,10 @@ class Meter:
             self.count += 1
             number = self.count
         self._at(Point(number, "before"), what)
-        done = do()
-        self._at(Point(number, "after"), what)
-        return done
+        try:
+            return do()
+        finally:  # also one that failed: what is not there needn't be removed
+            self._at(Point(number, "after"), what)
 
     def _connection(self) -> type[sqlite3.Connection]:
         meter = self

@@ -36,21 +36,24 @@ from edge.orders.linking import link
 from edge.orders.teller import Teller
 from edge.outbox.drain import Drain
 from edge.outbox.ledger import Ledger
+from edge.outbox.wares import TWIN
 from edge.report.build import warm_up
 from edge.runtime import RunFolder
 from edge.services.analyze import Analyze
 from edge.services.dicom import destination
 from edge.services.process import Beat, Context
 from edge.services.worker import Settings, Worker
-from edge.store import Store, orders, parcels
+from edge.store import Store, images, orders, parcels
+from edge.store.objects import PUT
 from edge.store.orders import OrderState
 from edge.store.parcels import ParcelState
 from edge.types import Analysed, Header, NotAnalysed
 from firmware_bridge.bridge import NotPersisted
 from tests.faults.durable import Meter, Point
 from tests.faults.outside import Outside
+from tests.peers.waiting import patient
 
-_LONGEST_S: Final = 280
+_LONGEST_S: Final = int(patient(280))
 _ROUNDS: Final = 30
 _STEP_S: Final = 400.0
 """More than any pause between two tries: waiting is done by the clock's hands."""
@@ -83,8 +86,8 @@ class Recorded(Worker):
         del source
         return admit(path)
 
-    def analyse(self, path: Path, header: Header, source: str, *, all_scores: bool = False) -> Analysed:
-        del path, all_scores
+    def analyse(self, path: Path, header: Header, source: str, **_wishes: object) -> Analysed:
+        del path
         answer = self._answers[header.identity.sop_instance_uid]
         return replace(answer, analysis=replace(answer.analysis, source=source))
 
@@ -130,6 +133,7 @@ class Line:
             }
         )
         store = Store.open(config.data, self.clock)
+        self._tidy(store)
         self._person_picks(store)
         self._hear(store)
         reception = Reception(store, 0)
@@ -152,6 +156,14 @@ class Line:
             teller.step()
             self._wait()
         store.close()
+
+    def _tidy(self, store: Store) -> None:
+        """What the services' bodies remove of an earlier life before they begin."""
+        with store.read() as connection:
+            referenced = images.referenced_objects(connection)
+        store.objects.sweep_orphans(referenced)
+        store.objects.sweep_incoming(PUT)
+        store.objects.sweep_incoming(TWIN)
 
     def _person_picks(self, store: Store) -> None:
         facts = read_item(self.world.order, Worklist(title="RIS", host="127.0.0.1"))

@@ -11,9 +11,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -160,8 +161,9 @@ def _exposure(seq: int, at_ns: int, kvp: float) -> ReceivedEvent:
     return ReceivedEvent(EventKey("XU-1", 7, seq), told, 1000, at_ns, mapped=True, replayed=False)
 
 
-def _hand(order: Dataset) -> Dataset:
-    """The golden hand with lesions, smaller, taken now for the order's patient."""
+@cache
+def _small_hand() -> Dataset:
+    """The golden hand with lesions, smaller."""
     dataset = dcmread(next(path for path in golden_files() if path.stem == "left-lesions"))
     whole = dataset.pixel_array
     rows, columns = (size // _SMALLER for size in whole.shape)
@@ -173,6 +175,12 @@ def _hand(order: Dataset) -> Dataset:
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
         if keyword in dataset:
             setattr(dataset, keyword, [float(value) * _SMALLER for value in getattr(dataset, keyword)])
+    return dataset
+
+
+def _hand(order: Dataset) -> Dataset:
+    """The small hand, taken now for the order's patient."""
+    dataset = deepcopy(_small_hand())
     for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"):
         setattr(dataset, keyword, order[keyword].value)
     dataset.StudyInstanceUID = order.StudyInstanceUID

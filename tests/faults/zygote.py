@@ -71,6 +71,7 @@ class Forked:
         if self.pid == 0:
             code = 1
             try:
+                os.setsid()  # as a service manager's: the kernel shares its time out by sessions
                 os.environ[PARENT_VARIABLE] = env[PARENT_VARIABLE]
                 code = _program(command[3:] if command[2] == "edge" else [command[2], *command[3:]], pass_fds)
             except BaseException:  # noqa: BLE001 - as the interpreter would
