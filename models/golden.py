@@ -46,7 +46,7 @@ def make_golden(golden: Golden, pitch_mm: float = 0.15) -> tuple[Film, Picture]:
 
 
 def write_golden(golden: Golden, folder: Path) -> Path:
-    """Writes `<folder>/<name>.dcm`, DX for presentation, 12 bits, JPEG-LS lossless: read 6 times faster than JPEG 2000."""
+    """Writes `<folder>/<name>.dcm`, DX for presentation, JPEG-LS lossless: decoded 6 times faster than JPEG 2000."""
     film, picture = make_golden(golden)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{golden.name}.dcm"

@@ -59,10 +59,10 @@ _READ_ERRORS: Final = (*PARSER_ERRORS, OSError, RuntimeError)
 
 
 class Analyser:
-    """A release, loaded and warm, that analyses one film after another."""
+    """A release, loaded, that analyses one film after another. The first one takes longer: the self-test is one."""
 
     def __init__(self, bundle_dir: Path, *, threads: int | None = None, clock: Clock | None = None) -> None:
-        """Loads and warms up a release.
+        """Loads a release.
 
         Args:
             bundle_dir: a folder with a manifest.
@@ -74,7 +74,6 @@ class Analyser:
         """
         self._bundle = bundle.load(bundle_dir)
         self._engine = Engine(self._bundle, threads=threads)
-        self._engine.warm_up()
         self._clock: Clock = clock or SystemClock()
 
     @property
@@ -130,13 +129,16 @@ class Analyser:
         """
         self._engine.rest()
 
-    def self_test(self) -> None:
+    def self_test(self, *, thorough: bool = True) -> None:
         """Analyses the release's golden images and compares with what was proven at its making.
+
+        Args:
+            thorough: all of them; otherwise as many as a start needs, see `edge.detector.golden`.
 
         Raises:
             ModelError: unless every golden image gives the expected analysis, or if there is none.
         """
-        golden.check(self._bundle, self._analyse_golden)
+        golden.check(self._bundle, self._analyse_golden, thorough=thorough)
 
     def _analyse_golden(self, path: Path) -> dict[str, Any]:
         header = golden.header(path)

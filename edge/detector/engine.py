@@ -20,7 +20,6 @@ from onnxruntime.capi import onnxruntime_pybind11_state as states
 from edge.detector import distal
 from edge.detector.bundle import REGION_CHANNELS, Bundle
 from edge.errors import ModelError
-from edge.types import DIGITS
 
 ort.disable_telemetry_events()  # as edge.detector asked for already: an appliance tells nobody anything
 
@@ -181,7 +180,7 @@ class DistalNetwork(_Graph):
 
 
 class Engine:
-    """The networks of a release, warmed up on request."""
+    """The networks of a release."""
 
     def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
         """Loads them. `threads`: cores less one unless told.
@@ -203,16 +202,6 @@ class Engine:
         ends = bundle.networks.get("distal")
         self.distal = None if ends is None else DistalNetwork(ends, threads=count)
         """None in a release without it."""
-
-    def warm_up(self) -> None:
-        """Runs each once: the first run is twice as slow as the next."""
-        side = self._bundle.anatomy.long_side_px
-        multiple = self._bundle.anatomy.multiple
-        self.anatomy(np.zeros((-(-side // multiple) * multiple,) * 2, dtype=np.float32))
-        multiple = self._bundle.lesions.multiple
-        self.lesions(np.zeros((-(-640 // multiple) * multiple,) * 2, dtype=np.float32))
-        if self.distal is not None:
-            self.distal(np.zeros((len(DIGITS), distal.ROWS, distal.COLUMNS), dtype=np.float32))
 
     def rest(self) -> None:
         """Gives back memory until the next picture comes. To be called when none is waiting.

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -26,6 +27,9 @@ from edge.store import images
 from edge.store.images import Image, State
 from edge.store.objects import PUT
 from edge.types import Analysed, Analysis, NotAnalysed
+
+if TYPE_CHECKING:
+    from edge.store import Store
 
 _POLL_S: Final = 0.02
 _POLLS_TO_REST: Final = round(REST_S / _POLL_S)
@@ -228,23 +232,31 @@ def _load_reports() -> None:
     warm_up()
 
 
+def _sweep(store: Store) -> None:
+    """Removes what an earlier life left half done."""
+    with store.read() as connection:
+        referenced = images.referenced_objects(connection)
+    store.objects.sweep_orphans(referenced)
+    store.objects.sweep_incoming(PUT)
+
+
 def body(context: Context) -> None:
     """Works until it is told to stop."""
     settings = context.config.analysis
-    with context.store.read() as connection:
-        referenced = images.referenced_objects(connection)
-    context.store.objects.sweep_orphans(referenced)
-    context.store.objects.sweep_incoming(PUT)
     models = Models(context.config.fleet_root, settings.release)
     worker = Worker(Settings(models.current.bundle, settings.deadline_s, settings.threads), idle=context.beat)
     analyze = Analyze(context, worker, models)
-    watch = context.store.database.watch()
-    try:
+    with ExitStack() as stack:
+        stack.callback(worker.stop)
         context.beat.starting = True
+        worker.launch()  # it takes longest: the rest is done while it loads its networks and proves them
         analyze.tell(None)
         loading = threading.Thread(target=_load_reports, name="reports")
-        loading.start()  # while the worker loads its networks and proves them
-        worker.start()
+        loading.start()
+        _sweep(context.store)
+        watch = context.store.database.watch()
+        stack.callback(watch.close)
+        worker.wait_ready()
         while loading.is_alive():
             context.beat()
             loading.join(_POLL_S)
@@ -260,6 +272,3 @@ def body(context: Context) -> None:
                 polls += 1
                 if polls == _POLLS_TO_REST:
                     give_back()
-    finally:
-        worker.stop()
-        watch.close()

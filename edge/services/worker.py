@@ -100,8 +100,13 @@ class Worker:
         """Starts the worker and waits until it is ready.
 
         Raises:
-            WorkerDied: if it doesn't come up within three minutes.
+            WorkerDied, TimeoutError: if it doesn't come up within three minutes.
         """
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Starts the worker, and doesn't wait."""
         self.stop()
         ours, theirs = socket.socketpair()
         threads = [str(self._settings.threads)] if self._settings.threads else []
@@ -109,6 +114,13 @@ class Worker:
         with theirs:
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=child_environment())
         self._connection = Connection(ours.detach())
+
+    def wait_ready(self) -> None:
+        """Waits until the worker that was launched has proven its model, or can't.
+
+        Raises:
+            WorkerDied, TimeoutError: if it doesn't come up within three minutes.
+        """
         ready = json.loads(self._answer(_START_S))
         self.model = _MODEL.validate_python(ready["model"]) if "model" in ready else None
         self.bounds = _BOUNDS.validate_python(ready.get("bounds"))
@@ -241,7 +253,7 @@ def main(arguments: list[str]) -> int:
     trouble: Reason | None = None
     try:
         analyser = Analyser(Path(arguments[1]), threads=int(arguments[2]) if len(arguments) > 2 else None)
-        analyser.self_test()
+        analyser.self_test(thorough=False)
         bounds = asdict(analyser.bounds) if analyser.bounds else None
         connection.send_bytes(json.dumps({"model": asdict(analyser.model), "bounds": bounds}).encode())
     except ModelError as error:

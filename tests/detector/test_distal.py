@@ -197,7 +197,6 @@ def test_a_release_may_come_with_the_network_or_without(tiny_release: Path) -> N
     manifest["preprocessing"]["distal"] = stated
     (tiny_release / "manifest.json").write_text(json.dumps(manifest))
     engine = Engine(bundle.load(tiny_release), threads=1)
-    engine.warm_up()
     assert engine.distal is not None
     manifest["preprocessing"]["distal"] = stated | {"joint_row": 100}
     (tiny_release / "manifest.json").write_text(json.dumps(manifest))

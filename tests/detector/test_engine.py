@@ -14,7 +14,6 @@ from edge.errors import ModelError
 
 def test_answers_on_half_the_grid(tiny_release: Path) -> None:
     engine = Engine(bundle.load(tiny_release), threads=1)
-    engine.warm_up()
     answer = engine.anatomy(np.zeros((64, 96), np.float32))
     assert answer["regions"].shape == (21, 32, 48)
     assert answer["keypoints"].shape == (20, 32, 48)

@@ -93,3 +93,33 @@ def test_a_golden_image_that_was_changed_fails(golden_release: Path) -> None:
 )
 def test_differences_are_named_by_their_place(expected: Any, found: Any, places: list[str]) -> None:
     assert list(golden.differences(expected, found)) == places
+
+
+def test_a_start_takes_the_smallest_film_of_each_outcome() -> None:
+    def film(outcome: str, rows: int) -> dict[str, Any]:
+        return {"outcome": outcome, "image": {"rows": rows, "columns": 10}}
+
+    expected = {
+        "large.dcm": film("findings", 30),
+        "small.dcm": film("findings", 20),
+        "clear.dcm": film("no_findings", 40),
+        "foot.dcm": {"outcome": "not_analysed"},
+    }
+    assert golden.smallest(expected) == {"small.dcm", "clear.dcm", "foot.dcm"}
+
+
+@pytest.mark.requirement("only the proven model analyses")
+def test_a_start_proves_each_outcome_and_the_whole_self_test_every_film(release: Path) -> None:
+    loaded = bundle.load(release)
+    expected = json.loads((release / golden.EXPECTED).read_text())
+    for thorough in (True, False):
+        analysed: list[str] = []
+
+        def written_down(path: Path, seen: list[str] = analysed) -> dict[str, Any]:
+            seen.append(path.name)
+            answer: dict[str, Any] = expected[path.name]
+            return answer
+
+        golden.check(loaded, written_down, thorough=thorough)
+        assert len(analysed) == (len(expected) if thorough else len({one["outcome"] for one in expected.values()}))
+        assert {expected[name]["outcome"] for name in analysed} == {"findings", "no_findings"}
