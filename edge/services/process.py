@@ -51,7 +51,7 @@ class Beat:
         self._last_s = -_BEAT_S
         self._facts: dict[str, Any] = {}
         self.starting = False
-        """While it is set, the service manager is told to wait a little longer instead of that all is ready."""
+        """While it is set, it says so: the service manager is to wait a little longer, and the supervisor too."""
 
     def __call__(self, facts: Mapping[str, Any] | None = None) -> None:
         """Publishes when the facts changed, or a second has passed."""
@@ -60,7 +60,7 @@ class Beat:
         if changed and facts is not None:
             self._facts = dict(facts)
         if changed or now_s - self._last_s >= _BEAT_S:
-            self._run.publish(self._service, os.getpid(), self._facts)
+            self._run.publish(self._service, os.getpid(), self._facts | ({"starting": True} if self.starting else {}))
             self._last_s = now_s
             notify(*(_STARTING if self.starting else _READY))
 

@@ -1,12 +1,14 @@
 """All processes under one parent, on one machine, with no systemd: for the demo, for tests and for small sites.
 
 A process that ends is started again, after a pause that grows while it keeps ending soon; one whose loop stands still
-is killed and started again, as systemd's watchdog would. When the supervisor dies, however that happens, the kernel
-takes its children with it: nothing is left behind that holds a port.
+is killed and started again, as systemd's watchdog would. A start that is slow is no hang: as long as it uses the
+processor it gets on. When the supervisor dies, however that happens, the kernel takes its children with it: nothing is
+left behind that holds a port.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -23,14 +25,17 @@ from edge.services.parent import child_environment
 
 SERVICES: Final = ("bridge", "dicom", "analyze", "web")
 _POLL_S: Final = 0.05
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 _STEADY_S: Final = 10.0
 _PATIENCE_S: Final = 8.0
 SILENT_S: Final = 30.0
 """A process that has not said anything for so long hangs: the watchdog of the units in systemd/."""
-STARTING_S: Final = 90.0
-"""The same, for its first word."""
+STALLED_S: Final = 90.0
+"""One that starts, and has used no processor for so long, hangs."""
+STARTING_S: Final = 900.0
+"""So long may a start take on a machine that has other things to do."""
 
 log = structlog.get_logger()
 
@@ -43,6 +48,8 @@ class _Child:
     due_s: float = 0.0
     pause_s: float = _FIRST_PAUSE_S
     heard: bool = False
+    used_s: float = 0.0
+    moved_s: float = 0.0
 
 
 class Supervisor:
@@ -78,7 +85,7 @@ class Supervisor:
             if child.process is None and now_s >= child.due_s:
                 command = [sys.executable, "-m", "edge", "service", child.service, *self._arguments]
                 child.process = subprocess.Popen(command, env=child_environment())
-                child.started_s, child.heard = now_s, False
+                child.started_s, child.heard, child.used_s, child.moved_s = now_s, False, 0.0, now_s
             elif child.process is not None and self._hangs(child, child.process.pid, now_s):
                 log.error("process hangs", service=child.service)
                 child.process.kill()
@@ -89,10 +96,18 @@ class Supervisor:
             return False
         status = self._run.read(child.service)
         silent_s = status.age_s if status is not None and status.pid == pid else None
-        child.heard = child.heard or silent_s is not None
-        if silent_s is not None:
+        if status is not None and silent_s is not None and not status.facts.get("starting"):
+            child.heard = True
             return silent_s > SILENT_S
-        return not child.heard and now_s - child.started_s > STARTING_S
+        return not child.heard and self._stalls(child, pid, now_s)
+
+    @staticmethod
+    def _stalls(child: _Child, pid: int, now_s: float) -> bool:
+        """Whether one that starts gets on no more."""
+        used_s = processor_s(pid)
+        if used_s > child.used_s:
+            child.used_s, child.moved_s = used_s, now_s
+        return now_s - child.moved_s > STALLED_S or now_s - child.started_s > STARTING_S
 
     def _end(self) -> None:
         living = [child.process for child in self._children if child.process is not None]
@@ -104,3 +119,9 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def processor_s(pid: int) -> float:
+    """What a process of ours has used of the processors (proc(5), stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS

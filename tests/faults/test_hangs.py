@@ -77,7 +77,7 @@ def test_one_that_stands_still_is_ended_and_started_again(tmp_path: Path, monkey
 
 def test_one_that_never_says_a_word_is_ended_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "SILENT_S", 0.3)
-    monkeypatch.setattr(supervisor, "STARTING_S", 0.6)
+    monkeypatch.setattr(supervisor, "STALLED_S", 0.6)
     with _supervised(monkeypatch, tmp_path / "run", "import threading; threading.Event().wait()") as (lives, _):
         wait_for(lambda: len(lives) >= 2, 60)
         assert lives[0].poll() == -signal.SIGKILL

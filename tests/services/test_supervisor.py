@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 
+from edge.clock import SystemClock
+from edge.runtime import RunFolder
+from edge.services import supervisor
 from tests.peers.appliance import Appliance
 from tests.peers.waiting import wait_for
 
@@ -56,3 +64,45 @@ def test_logs_are_events_and_hold_no_patient(tmp_path: Path) -> None:
         assert planted not in log
         assert planted not in status
         assert planted.encode() not in api
+
+
+_STARTING = """
+import os, sys, threading, time
+from pathlib import Path
+from edge.clock import SystemClock
+from edge.runtime import RunFolder
+run = RunFolder(Path(sys.argv[1]), SystemClock())
+said = sys.argv[2] == "says so"
+if said:
+    run.publish("bridge", os.getpid(), {"starting": True})
+while time.process_time() < 2.5:
+    pass
+run.publish("bridge", os.getpid(), {})
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("said", ["says so", "says nothing"])
+def test_a_slow_start_is_no_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """It is silent for longer than it may be at work, and longer than one that stalls may be, but it gets on."""
+    monkeypatch.setattr(supervisor, "SERVICES", ("bridge",))
+    monkeypatch.setattr(supervisor, "SILENT_S", 1.0)
+    monkeypatch.setattr(supervisor, "STALLED_S", 2.0)
+    lives: list[subprocess.Popen[bytes]] = []
+    real: Any = subprocess.Popen
+
+    def start(_command: object, env: dict[str, str]) -> subprocess.Popen[bytes]:
+        lives.append(real([sys.executable, "-c", _STARTING, str(tmp_path), said], env=env))
+        return lives[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    stop, status = threading.Event(), RunFolder(tmp_path, SystemClock())
+    keeper = threading.Thread(target=supervisor.Supervisor(None, None, status).run, args=(stop,))
+    keeper.start()
+    try:
+        wait_for(lambda: (word := status.read("bridge")) is not None and not word.facts, 60)
+        assert len(lives) == 1
+        wait_for(lambda: len(lives) == 2, 60)  # and now it is at work, and silent
+    finally:
+        stop.set()
+        keeper.join()
