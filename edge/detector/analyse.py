@@ -14,9 +14,8 @@ What always holds:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +34,7 @@ from edge.detector.measures import MeasuredBody, Scale
 from edge.detector.pixels import Film, film
 from edge.detector.png import grey_png
 from edge.detector.regions import away_px
+from edge.detector.run import Run
 from edge.detector.turn import upright
 from edge.errors import CalcedgeError, ModelError, Refused
 from edge.quiet import PARSER_ERRORS, reading
@@ -107,7 +107,7 @@ class Analyser:
         Returns:
             The analysis and the film as a picture; bad input is `NotAnalysed`, never an exception.
         """
-        run, release = _Run(self._clock), self._bundle.at(points)
+        run, release = Run(self._clock), self._bundle.at(points)
         answer: Findings | NotAnalysed
         try:
             with run.step("decode"):
@@ -145,7 +145,7 @@ class Analyser:
         return wire.to_dict(self.analyse(path, header, source=path.name, all_scores=True).analysis)
 
     def _look(
-        self, seen: Film, header: Header, run: _Run, release: Bundle, *, source: str, all_scores: bool
+        self, seen: Film, header: Header, run: Run, release: Bundle, *, source: str, all_scores: bool
     ) -> Findings:
         """From the film to findings.
 
@@ -219,7 +219,7 @@ class Analyser:
         return distal.without_spaces(found) if quality.is_turned(hand) else found
 
     def _examine(
-        self, image: NDArray[np.float32], hand: SeenHand, scale: Scale, run: _Run, release: Bundle, *, least: float
+        self, image: NDArray[np.float32], hand: SeenHand, scale: Scale, run: Run, release: Bundle, *, least: float
     ) -> _Examined:
         """Bodies of one hand, measured; calcifications from a score of `least`."""
         given, thresholds, mm = release.lesions, release.thresholds, scale.mm_per_pixel
@@ -283,34 +283,6 @@ class _Examined:
         if all_scores:
             groups += [[measured] for measured in self.bodies if id(measured.body) not in counted]
         return groups
-
-
-@dataclass(slots=True)
-class _Run:
-    """One analysis on its way: what is known so far, and how long each step took."""
-
-    clock: Clock
-    facts: ImageFacts | None = None
-    picture: NDArray[np.float32] | None = None
-    spent_s: dict[str, float] = field(default_factory=dict)
-    started_s: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.started_s = self.clock.monotonic_s()
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Times a step; a step may come more than once."""
-        start = self.clock.monotonic_s()
-        try:
-            yield
-        finally:
-            self.spent_s[name] = self.spent_s.get(name, 0.0) + self.clock.monotonic_s() - start
-
-    def timing_ms(self) -> dict[str, float]:
-        """Milliseconds of each step and in all."""
-        total = self.clock.monotonic_s() - self.started_s
-        return {name: round(1000 * seconds, 1) for name, seconds in (self.spent_s | {"total": total}).items()}
 
 
 def picture_png(image: NDArray[np.float32]) -> bytes:

@@ -1,8 +1,8 @@
 """Now and before: two analyses of one patient's hands side by side. Rules only, no I/O.
 
 What always holds: a difference is called a change only from 25 % on, and only when the same model said both, at the
-same thresholds; sides that are not known are not compared; and an earlier image is another's unless identifier, birth date
-and name agree as far as both are known.
+same thresholds; sides that are not known are not compared; and an earlier image is another's unless identifier, birth
+date and name agree as far as both are known.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def _site(settings: Blueprint, desk: Desk) -> None:
     @settings.get("/settings")
     @who(Right.MANAGE)
     def form() -> str:
-        return page(desk, done=_done(request.args.get("kept")))
+        return page(desk, done=words.SETTINGS_KEPT if request.args.get("kept") == "1" else "")
 
     @settings.post("/settings")
     @who(Right.MANAGE)
@@ -107,12 +107,6 @@ def page(desk: Desk, trouble: str = "", done: str = "") -> str:
         trouble=trouble,
         done=done,
     )
-
-
-def _done(kept: str | None) -> str:
-    if kept is None:
-        return ""
-    return str(words.THRESHOLDS_KEPT if kept == "thresholds" else words.SETTINGS_KEPT)
 
 
 def _keep(desk: Desk, parts: dict[str, Any]) -> tuple[str, int] | AnyResponse:

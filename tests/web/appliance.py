@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from edge.store.objects import Digest
 from edge.types import (
     Analysed,
     Analysis,
+    Bounds,
     Certainty,
     Findings,
     Hand,
@@ -41,7 +42,9 @@ from edge.types import (
     Lesion,
     ModelId,
     NotAnalysed,
+    OperatingPoints,
     QualityNote,
+    Range,
     RegionBurden,
     ReportObject,
     Technique,
@@ -55,6 +58,9 @@ HASHER = Hasher(passes=1, memory_kib=64)
 PASSWORD = "correct horse battery"
 PIN = "482913"
 MODEL = ModelId("hand-calcinosis", "0.1.0", "ab" * 32)
+OWN = OperatingPoints(0.8487, 0.9233)
+"""The model's own thresholds, as its process tells them."""
+BOUNDS = Bounds(Range(0.7, 0.93), Range(0.83, 0.96))
 FACTS = ImageFacts(1000, 800, 0.15, "ImagerPixelSpacing")
 
 
@@ -191,7 +197,8 @@ class Appliance:
             "bridge": {"link": "up", "unit_state": "standby", "device_id": "SIM-7", "firmware": "2.1", "reason": None},
             "analyze": {
                 "ready": True,
-                "model": {"name": MODEL.name, "version": MODEL.version, "sha256": MODEL.sha256},
+                "model": asdict(replace(MODEL, possible_threshold=OWN.possible, definite_threshold=OWN.definite)),
+                "bounds": asdict(BOUNDS),
                 "working_on": None,
                 "reason": None,
             },

@@ -145,7 +145,7 @@ class Browser:
 
     def says(self, text: str) -> str:
         """An expression: the page shows this text."""
-        return f"document.body.innerText.includes({json.dumps(text)})"
+        return f"document.body?.innerText.includes({json.dumps(text)})"
 
     def picture(self, path: Path) -> None:
         """What the screen shows, as a PNG."""

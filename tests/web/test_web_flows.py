@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from edge.store import events, orders
 from edge.store.images import State
 from edge.web import words
 from edge.web.access import COOKIE, LANGUAGE_COOKIE
-from tests.web.appliance import PIN, Appliance, Site, findings, lesion
+from tests.web.appliance import MODEL, OWN, PIN, Appliance, Site, findings, lesion
 from tests.web.browser import Browser, chromium
 from tests.web.test_web_axe import MORE, PAGES, fill
 
@@ -203,6 +203,39 @@ def test_comparing_searching_and_scanning(admin: Visitor) -> None:
     admin.go("/about")
     browser.keys("gamma\n")  # a scanner, wherever one is
     browser.wait_for("location.pathname === '/images/3'")
+
+
+@pytest.mark.requirement("a site moves thresholds within the model's bounds, and the page says what it means")
+def test_moving_the_thresholds_and_back(admin: Visitor, appliance: Appliance) -> None:
+    browser = admin.browser
+    admin.go("/settings")
+    admin.sees("THRESHOLDS_OWN")
+    least = "document.querySelector('[name=possible]')"
+    browser.evaluate(f"{least}.focus(); {least}.select()")
+    browser.keys("0.5")
+    admin.press("#move")
+    browser.wait_for(f"{least}.validity.rangeUnderflow")  # the browser asks for one within the bounds
+    browser.evaluate(f"{least}.focus(); {least}.select()")
+    browser.keys("0.75")
+    admin.press("#move")
+    admin.sees("THRESHOLDS_MORE")
+    admin.sees("THRESHOLDS_KEPT")
+    admin.picture("thresholds-moved")
+    image = appliance.whole(
+        replace(
+            findings(lesion()), model=replace(MODEL, possible_threshold=0.75, definite_threshold=0.92, moved_from=OWN)
+        ),
+        b"moved",
+        "Delta^Di",
+    )
+    for path in ("/", f"/images/{image.id}/print"):
+        admin.go(path)
+        admin.sees("THRESHOLDS_SET")
+        admin.picture(f"with-moved-thresholds{path.replace('/', '-')}")
+    admin.go("/settings")
+    admin.press("#move-back")
+    admin.sees("THRESHOLDS_OWN")
+    assert not browser.evaluate("document.querySelector('#move-back')")
 
 
 def test_picking_an_order(admin: Visitor, appliance: Appliance) -> None:

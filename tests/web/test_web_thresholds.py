@@ -10,19 +10,11 @@ from flask.testing import FlaskClient
 
 from edge.people import thresholds
 from edge.store import events
-from edge.types import Bounds, Findings, ModelId, OperatingPoints, Range
+from edge.types import Findings, ModelId, OperatingPoints
 from edge.web import words
 from edge.web.access import LANGUAGE_COOKIE
-from tests.web.appliance import MODEL, Appliance, findings, lesion
+from tests.web.appliance import MODEL, OWN, Appliance, findings, lesion
 from tests.web.test_web_admin import send
-
-BOUNDS = Bounds(Range(0.7, 0.93), Range(0.83, 0.96))
-
-
-def speak(appliance: Appliance, bounds: Bounds | None = BOUNDS, **changes: Any) -> None:
-    """The analysis tells its model's thresholds and bounds."""
-    model = asdict(replace(MODEL, possible_threshold=0.8487, definite_threshold=0.9233)) | changes
-    appliance.speak(analyze={"model": model, "bounds": asdict(bounds) if bounds else None})
 
 
 def move(client: FlaskClient, **form: str) -> Any:
@@ -39,7 +31,6 @@ def read(client: FlaskClient) -> str:
 
 @pytest.mark.requirement("a site moves thresholds within the model's bounds, and the page says what it means")
 def test_the_admin_moves_them_and_the_page_says_what_that_means(appliance: Appliance, client: FlaskClient) -> None:
-    speak(appliance)
     assert words.THRESHOLDS_OWN in read(client)
     assert "move-back" not in read(client)
     assert move(client, possible="0.75", definite="0.95").status_code == 303
@@ -72,7 +63,6 @@ def test_the_admin_moves_them_and_the_page_says_what_that_means(appliance: Appli
 def test_what_the_model_does_not_allow_is_refused_with_words(
     appliance: Appliance, client: FlaskClient, form: dict[str, str]
 ) -> None:
-    speak(appliance)
     answer = move(client, **form)
     assert answer.status_code == 400
     assert words.THRESHOLDS_BAD in answer.text
@@ -80,7 +70,7 @@ def test_what_the_model_does_not_allow_is_refused_with_words(
 
 
 def test_without_bounds_or_without_an_analysis_nothing_is_offered(appliance: Appliance, client: FlaskClient) -> None:
-    speak(appliance, None)
+    appliance.speak(analyze={"bounds": None})
     assert words.THRESHOLDS_FIXED in read(client)
     assert 'name="possible"' not in read(client)
     assert move(client, possible="0.8", definite="0.9").status_code == 400
@@ -91,19 +81,19 @@ def test_without_bounds_or_without_an_analysis_nothing_is_offered(appliance: App
 
 @pytest.mark.requirement("a threshold belongs to one version of one model")
 def test_another_model_ends_them_and_the_page_says_so(appliance: Appliance, client: FlaskClient) -> None:
-    speak(appliance)
     move(client, possible="0.75", definite="0.9")
-    speak(appliance, sha256="cd" * 32, version="0.4.0")
+    newer = replace(MODEL, version="0.4.0", sha256="cd" * 32, possible_threshold=0.8, definite_threshold=0.9)
+    appliance.speak(analyze={"model": asdict(newer)})
     said = words.THRESHOLDS_ENDED.format(before="hand-calcinosis 0.1.0", now="hand-calcinosis 0.4.0")
     text = read(client)
     assert said in text
     assert words.THRESHOLDS_OWN in text
-    speak(appliance)
+    appliance.speak()
     assert words.THRESHOLDS_MORE in read(client)  # a step back to the model brings them back
 
 
 def moved(*marks: Any) -> Findings:
-    model = ModelId(MODEL.name, MODEL.version, MODEL.sha256, 0.75, 0.9, OperatingPoints(0.8487, 0.9233))
+    model = ModelId(MODEL.name, MODEL.version, MODEL.sha256, 0.75, 0.9, OWN)
     return replace(findings(*marks), model=model)
 
 
