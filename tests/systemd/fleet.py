@@ -84,9 +84,9 @@ class Admin:
             serve.server_close()
             log.close()
 
-    def heard(self, *words: str) -> str:
-        """The line about the box, as soon as it says all these words."""
-        return wait_for(lambda: next((x for x in self._devices() if all(word in x for word in words)), ""), 120)
+    def heard(self, words: str) -> str:
+        """The line about the box, as soon as it says these words."""
+        return wait_for(lambda: next((line for line in self._devices() if words in line), ""), 300)
 
     def _devices(self) -> list[str]:
         return [line for line in self.command("devices").splitlines() if line.startswith(DEVICE)]
