@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from pydicom import dcmread
 
 from edge.services.worker import Settings, Worker, WorkerDied
-from edge.types import Findings, Header, NotAnalysed
+from edge.types import Findings, Header, NotAnalysed, OperatingPoints
 from tests.peers.appliance import GOLDEN
 from tests.peers.films import film, write
 from tests.peers.hands import golden_files
@@ -46,6 +49,40 @@ def test_a_hand_is_admitted_and_analysed(worker: Worker) -> None:
     assert result.analysis.source == "a.dcm"
     assert result.picture_png is not None
     assert result.picture_png.startswith(b"\x89PNG")
+
+
+@pytest.mark.needs("dcmcjpeg")
+def test_the_decoder_that_comes_late_comes_to_one_that_is_shut_in(worker: Worker, tmp_path: Path) -> None:
+    """JPEG's decoder is loaded with the first such film, and the same film gives the same analysis."""
+    path, plain, packed = golden_files()[1], tmp_path / "plain.dcm", tmp_path / "packed.dcm"
+    dataset = dcmread(path)
+    dataset.decompress(generate_instance_uid=False)
+    dataset.save_as(plain, enforce_file_format=True)
+    subprocess.run(["dcmcjpeg", "+e1", "+un", plain, packed], check=True, capture_output=True)
+    maps = Path(f"/proc/{_pid(worker)}/maps")
+    found = []
+    for film_path, loaded in ((path, False), (packed, True)):
+        header = worker.admit(film_path, "a.dcm")
+        assert isinstance(header, Header)
+        found.append(replace(worker.analyse(film_path, header, "a.dcm").analysis, timing_ms={}))
+        assert ("gdcm" in maps.read_text()) is loaded
+    assert isinstance(found[0], Findings)
+    assert found[0] == found[1]
+
+
+@pytest.mark.requirement("a site moves thresholds within the model's bounds")
+def test_a_hand_is_looked_at_with_the_site_s_thresholds_as_far_as_the_model_allows(worker: Worker) -> None:
+    assert worker.bounds is not None
+    lowest = OperatingPoints(worker.bounds.possible.least, worker.bounds.definite.least)
+    path = golden_files()[0]
+    header = worker.admit(path, "a.dcm")
+    assert isinstance(header, Header)
+    moved = worker.analyse(path, header, "a.dcm", points=lowest).analysis
+    assert moved.model is not None
+    assert (moved.model.possible_threshold, moved.model.definite_threshold) == (lowest.possible, lowest.definite)
+    assert moved.model.moved_from is not None
+    beyond = worker.analyse(path, header, "a.dcm", points=OperatingPoints(0.0, 0.0)).analysis
+    assert beyond.model == worker.model
 
 
 def test_what_is_no_hand_is_not_analysed(worker: Worker, tmp_path: Path) -> None:
