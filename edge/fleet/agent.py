@@ -107,7 +107,7 @@ class Agent:
                     state = self._mark()
                     if state != told or now_s >= health_s:
                         self._put(outbox)
-                        told, health_s = self._mark(), now_s + _HEALTH_S
+                        told, health_s = state, now_s + _HEALTH_S  # what changed meanwhile is told in the next turn
                     if link:
                         self._carry(outbox, link)
                         if link.nudged():

@@ -8,19 +8,21 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge.clock import Stamp, SystemClock
 from edge.config import Config, Fleet
 from edge.errors import reason
+from edge.fleet import metrics
 from edge.fleet import outbox as outboxes
 from edge.fleet.admin.collect import BrokerSource, FolderSource
 from edge.fleet.admin.ledger import Ledger
 from edge.fleet.agent import Agent
 from edge.fleet.fetcher import Tls
 from edge.fleet.link import MqttLink, topic
-from edge.fleet.messages import encode
+from edge.fleet.messages import UpdateStatus, encode
 from edge.fleet.outbox import Outbox
 from edge.fleet.slots import Event, Kind, turn
 from edge.fleet.statefile import StateFile
@@ -29,6 +31,7 @@ from edge.runtime import RunFolder
 from edge.store import Store, events, images
 from edge.store.objects import Digest
 from tests.fleet.test_crowd import mosquitto
+from tests.peers.waiting import wait_for
 
 NAME = "ZEBEDEE^QUILLIAM"
 NUMBER = "PAT-7734921"
@@ -147,6 +150,34 @@ def test_messages_from_a_folder_are_taken_once(tmp_path: Path) -> None:
     assert source.take() == []
     assert [row.device for row in ledger.devices()] == ["box-1"]
     ledger.close()
+
+
+def test_what_changes_while_a_message_is_written_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keeper commits just then: the admin must not have to wait for the next sign of life."""
+    config = planted(tmp_path)
+    agent, stop = Agent(config, SystemClock(), ()), threading.Event()
+    write, told = metrics.write, []
+
+    def commits(path: Path, status: UpdateStatus, *rest: Any) -> None:
+        write(path, status, *rest)
+        told.append(status.kinds["model"].bad)
+        if len(told) == 1:
+            StateFile(config.fleet_root).change(
+                lambda s: s.with_slot(
+                    Kind.MODEL, turn(s.slots[Kind.MODEL], Event.REJECT, release="m2", why="trial-hung")
+                )
+            )
+
+    monkeypatch.setattr(metrics, "write", commits)
+    watching = threading.Thread(target=agent.watch, args=(stop,))
+    watching.start()
+    try:
+        wait_for(lambda: len(told) > 1, 30)
+    finally:
+        stop.set()
+        watching.join()
+    assert "m2" not in told[0]
+    assert told[1]["m2"] == "trial-hung"
 
 
 def test_nonsense_from_a_broker_is_left_out(tmp_path: Path) -> None:
