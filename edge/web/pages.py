@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 
 from edge.errors import REASONS
 from edge.people.roles import Right
 from edge.web import compare, words
-from edge.web.access import ANYONE, SIGNED_IN, who
+from edge.web.access import ANYONE, REFRESH_HEADER, SIGNED_IN, who
 from edge.web.finding import asked, narrowed
 from edge.web.numbers import number
+from edge.web.shared import Shared
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -29,22 +30,30 @@ def blueprint(desk: Desk) -> Blueprint:
     return pages
 
 
+def _now(desk: Desk) -> dict[str, Any]:
+    """All that the Now page shows, whoever looks."""
+    around = desk.around()
+    exposures, awaited = desk.exposures()
+    return {
+        "around": around,
+        "view": desk.newest(around),
+        "earlier": desk.earlier(),
+        "exposures": exposures,
+        "awaited": awaited,
+        "order": desk.order(),
+        "bedside": desk.bedside(around),
+    }
+
+
 def _lists(pages: Blueprint, desk: Desk) -> None:
+    shared = Shared(desk.store.clock)
+
     @pages.get("/")
     @who(Right.SEE)
     def now() -> str:
-        around = desk.around()
-        exposures, awaited = desk.exposures()
-        return render_template(
-            "now.html",
-            around=around,
-            view=desk.newest(around),
-            earlier=desk.earlier(),
-            exposures=exposures,
-            awaited=awaited,
-            order=desk.order(),
-            bedside=desk.bedside(around),
-        )
+        if REFRESH_HEADER not in request.headers:
+            return render_template("now.html", **_now(desk))
+        return render_template("now.html", **shared.reading(words.spoken(), g.version, lambda: _now(desk)))
 
     @pages.get("/images")
     @who(Right.SEE)

@@ -194,12 +194,14 @@ def _crowd(folder: Path, wall_s: float) -> Iterator[Figure]:
             for screen in screens:
                 screen.start()
             gauge.start()
+            before_s = _worked_s(gauge.process)
             made, durable_s, away = _work(appliance, screens, wall_s)
             newest = made[-1].id
             end_s = time.monotonic() + _PATIENCE_S
             while time.monotonic() < end_s and any(one.delay_s(newest, 0.0) is None for one in screens):
                 time.sleep(0.05)
             gauge.ended.set()
+            worked_s = _worked_s(gauge.process) - before_s
             for screen in screens:
                 screen.ended.set()
             appliance.receive(b"wakes every stream")
@@ -222,6 +224,8 @@ def _crowd(folder: Path, wall_s: float) -> Iterator[Figure]:
     yield plain("a screen that comes back shows what it missed after, slowest", max(caught), "s", how)
     yield at_most("outcome on each of 20 screens after it is durable, p95", 1000 * _p95(late), "ms", 300, how)
     yield plain("outcome on each of 20 screens after it is durable, slowest", 1000 * max(late), "ms", how)
+    each_ms = 1000 * worked_s / (len(made) * SCREENS)
+    yield plain("processor time of the page, each image on each screen with all its steps", each_ms, "ms", how)
     fifths = gauge.fifths()
     told = ", ".join(f"{megabytes:.0f}" for megabytes in fifths)
     yield at_most(
@@ -360,6 +364,12 @@ def _free_places(port: int, appliance: Appliance) -> int:
         page.request("GET", "/", headers={"Cookie": f"{COOKIE}={session}"})
         assert page.getresponse().status == 200
         return opened
+
+
+def _worked_s(process: psutil.Process) -> float:
+    """Processor time of a process until now."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _grown(values: list[int]) -> int:
