@@ -8,6 +8,7 @@ told by names and places in the code, never by its words. Words hold values, and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
@@ -15,7 +16,7 @@ import threading
 import traceback
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import structlog
 
@@ -29,7 +30,8 @@ _DEEPEST: Final = 12
 def configure(service: str, *, verbose: bool = False) -> None:
     """Sends structured events of this process to standard error, marked with the service's name."""
     level = logging.DEBUG if verbose else logging.INFO
-    foreign = logging.StreamHandler(sys.stderr)
+    stream: Any = _Whatever(sys.stderr)
+    foreign = logging.StreamHandler(stream)
     foreign.setFormatter(_Foreign())
     logging.basicConfig(level=logging.WARNING, handlers=[foreign])
     structlog.configure(
@@ -41,7 +43,7 @@ def configure(service: str, *, verbose: bool = False) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
@@ -76,6 +78,24 @@ def _exception_by_name(_: object, __: str, event: structlog.typing.EventDict) ->
     if isinstance(info, tuple) and info[0] is not None:
         event.update(told(info[0], info[2]))
     return event
+
+
+class _Whatever:
+    """A stream that may fail, as a file on a disk that is full: what can't be told ends nobody."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes, or lets it be."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flushes, or lets it be."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class _Foreign(logging.Formatter):

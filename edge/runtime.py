@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.clock import Clock
+from edge.disk import writable
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class RunFolder:
     @property
     def writable(self) -> bool:
         """Whether a status can be published at all: not on a disk that went read-only."""
-        return os.access(self._root, os.W_OK)
+        return writable(self._root)
 
     def publish(self, service: str, pid: int, facts: Mapping[str, Any]) -> None:
         """Replaces the service's status."""

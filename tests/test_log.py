@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,22 @@ def test_words_that_may_hold_values_are_not_logged() -> None:
     assert lines[-1]["error"] == "ValidationError"
     assert [line["error"] for line in lines[2:5]] == ["ValueError"] * 3
     assert all(line["places"] for line in lines[6:])
+
+
+_FULL = """
+import logging
+import structlog
+from edge import log
+log.configure("test")
+for number in range(2000):
+    structlog.get_logger().error("nobody hears this", number=number)
+    logging.getLogger("library").error("nor %s", number)
+print("it goes on")
+"""
+
+
+@pytest.mark.requirement("a disk that is full or broken ends no process")
+def test_a_log_that_cannot_be_written_ends_nobody() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-c", _FULL], stdout=subprocess.PIPE, stderr=full, check=False)
+    assert done.stdout == b"it goes on\n"

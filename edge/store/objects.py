@@ -178,18 +178,6 @@ class Objects:
         return removed
 
 
-def writable(folder: Path) -> bool:
-    """Whether its file system takes writes. Writes nothing itself.
-
-    After an error ext4 refuses every write and looks as if it took them: only a sync is answered truly.
-    """
-    try:
-        _fsync(folder)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)
-
-
 @contextlib.contextmanager
 def _written(temporary: Path | None = None) -> Iterator[None]:
     """What the disk refuses is told in our words, and leaves no file behind."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from edge.disk import writable
 from edge.errors import REASONS
 from edge.people.thresholds import Release
-from edge.store.objects import writable
 from edge.types import Bounds, OperatingPoints, Range
 
 if TYPE_CHECKING:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 _BALLAST: Final = "ballast"
-_BLOCK: Final = 1024
+BLOCK: Final = 4096
+"""As boxes have. With smaller ones SQLite's shared index has holes: who fills one on a full disk is ended by SIGBUS."""
+_MOUNT: Final = "loop,errors=remount-ro"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Disk:
         self.make_room()
         chunk = self.free()
         with (self.top / _BALLAST).open("wb") as ballast:
-            while (chunk := min(chunk, (self.free() - leave) // _BLOCK * _BLOCK)) >= _BLOCK:
+            while (chunk := min(chunk, (self.free() - leave) // BLOCK * BLOCK)) >= BLOCK:
                 try:
                     os.posix_fallocate(ballast.fileno(), ballast.seek(0, os.SEEK_END), chunk)
                 except OSError:
@@ -43,8 +45,20 @@ class Disk:
         return shutil.disk_usage(self.top).free
 
     def remount(self, how: str) -> None:
-        """`ro` or `rw`."""
+        """`ro` or `rw`; who has a file open for writing prevents the first."""
         subprocess.run(["mount", "-o", f"remount,{how}", str(self.top)], check=True)
+
+    def fail(self) -> None:
+        """An error in the file system, as the kernel meets it: nothing is written any more, whoever has what open."""
+        found = subprocess.run(["findmnt", "-no", "SOURCE", str(self.top)], check=True, capture_output=True, text=True)
+        Path(f"/sys/fs/ext4/{Path(found.stdout.strip()).name}/trigger_fs_error").write_text("1", encoding="ascii")
+
+    def mend(self) -> None:
+        """What a boot does after that: unmounted, checked, mounted again. Nobody may have anything open."""
+        subprocess.run(["umount", str(self.top)], check=True)
+        checked = subprocess.run(["fsck.ext4", "-y", "-f", str(self.image)], check=False, capture_output=True)
+        assert checked.returncode in (0, 1), checked.stdout  # nothing wrong, or all mended: fsck(8)
+        subprocess.run(["mount", "-o", _MOUNT, str(self.image), str(self.top)], check=True)
 
     def pull_the_plug(self, copy: Path) -> None:
         """Copies what has reached the disk by now. What is still on its way there is lost."""
@@ -57,7 +71,7 @@ def disk(folder: Path, size: int) -> Iterator[Disk]:
     image = folder / "disk.img"
     with image.open("wb") as file:
         file.truncate(size)
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", str(image)], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-b", str(BLOCK), str(image)], check=True)
     with mounted(image, folder / "disk") as top:
         yield Disk(image, top)
 
@@ -66,7 +80,7 @@ def disk(folder: Path, size: int) -> Iterator[Disk]:
 def mounted(image: Path, where: Path) -> Iterator[Path]:
     """Mounts an image for the length of the block; its journal is replayed as at a boot."""
     where.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-o", "loop", str(image), str(where)], check=True)
+    subprocess.run(["mount", "-o", _MOUNT, str(image), str(where)], check=True)
     try:
         yield where
     finally:

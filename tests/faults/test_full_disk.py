@@ -16,14 +16,13 @@ import pytest
 
 from edge.intake.scp import OUT_OF_RESOURCES
 from tests.faults.conftest import make_world
-from tests.faults.disk import Disk, disk
+from tests.faults.disk import BLOCK, Disk, disk
 from tests.faults.durable import Meter
 from tests.faults.examine import examine
 from tests.faults.line import Answers, live
 from tests.faults.outside import Outside
 
 _SIZE = 96_000_000
-_BLOCK = 1024
 _IN_PLACE_S = 2.0
 """A process that waits for room gets it after so long."""
 
@@ -82,6 +81,7 @@ def _fill_at_each(small: Disk, answers: Answers, rooms: list[int]) -> list[str]:
     for room in rooms:
         found, world = _suffer(small, answers, room)
         wrong += found
+        print(f"{room} bytes left", *found, sep="\n", flush=True)
         refusals |= set(world.refused)
     print(f"{len(rooms)} amounts of room: {len(wrong)} wrong; statuses told to the sender: {refusals or 'success'}")
     assert refusals <= {OUT_OF_RESOURCES}
@@ -93,7 +93,7 @@ def _fill_at_each(small: Disk, answers: Answers, rooms: list[int]) -> list[str]:
 @pytest.mark.requirement("nothing lost")
 def test_full_at_some_writes(small: Disk, answers: Answers) -> None:
     needs = _needs(small, answers)
-    rooms = [0, *(need - _BLOCK for need in needs)]
+    rooms = [0, *(need - BLOCK for need in needs)]
     assert len(rooms) > 20
     assert _fill_at_each(small, answers, rooms[:: max(1, len(rooms) // 4)]) == []
 
@@ -103,4 +103,4 @@ def test_full_at_some_writes(small: Disk, answers: Answers) -> None:
 @pytest.mark.requirement("nothing lost")
 @pytest.mark.timeout(7200)
 def test_full_at_every_write(small: Disk, answers: Answers) -> None:
-    assert _fill_at_each(small, answers, [0, *(need - _BLOCK for need in _needs(small, answers))]) == []
+    assert _fill_at_each(small, answers, [0, *(need - BLOCK for need in _needs(small, answers))]) == []

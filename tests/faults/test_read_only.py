@@ -1,0 +1,199 @@
+"""The disk takes nothing any more, while the line lives or before it starts: nothing is acknowledged that isn't there.
+
+An error in an ext4 file system makes it read-only for good (`errors=remount-ro`, as on a Debian box), under whoever has
+what open; a boot that checks it brings it back. A disk that is mounted read-only can be remounted under the processes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pynetdicom import AE
+from pynetdicom.presentation import build_context
+
+from edge.clock import SystemClock
+from edge.disk import writable
+from edge.errors import REASONS, StoreError
+from edge.intake.scp import OUT_OF_RESOURCES, SUCCESS
+from edge.runtime import RunFolder
+from edge.services.supervisor import SILENT_S
+from edge.store import Store
+from edge.store.objects import PUT, Objects
+from tests.faults.conftest import make_world
+from tests.faults.disk import Disk, disk
+from tests.faults.examine import contradictions, examine
+from tests.faults.line import Answers, live
+from tests.peers.appliance import Appliance
+from tests.peers.hands import new_hand
+from tests.peers.waiting import wait_for
+
+pytestmark = pytest.mark.needs("mkfs.ext4", "fsck.ext4", "losetup", "findmnt")
+_SIZE = 64_000_000
+_LARGE = 400_000_000
+_RESERVE = "[intake]\nreserve_mb = 0"
+_POINTS = 320
+_BOOT_S = 2.0
+"""So long after the failure somebody switches the box off and on."""
+
+
+@pytest.fixture
+def small(quick_path: Path) -> Iterator[Disk]:
+    with disk(quick_path, _SIZE) as mounted:
+        yield mounted
+
+
+def _fail_at(small: Disk, answers: Answers, point: int) -> list[str]:
+    """What is wrong after the disk failed at a point of the line, and after a boot and another life."""
+    root, seen, pid = small.top / f"line{point}", 0, 0
+    world = make_world(small.image.parent / "world")
+
+    def born(number: int) -> None:
+        nonlocal pid
+        pid = number
+
+    def look(_what: str) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == point:
+            small.fail()
+            boot.start()
+
+    with world.listening():
+        boot = threading.Timer(_BOOT_S, lambda: os.kill(pid, signal.SIGKILL))
+        first = live(root, world, answers, born=born, look=look)
+        boot.cancel()
+        small.mend()
+        wrong = contradictions(root, world, answers)
+        second = live(root, world, answers)
+    wrong += [] if first.code in (0, 3, -signal.SIGKILL) else [f"ended with {first.code}: {first.complaint}"]
+    wrong += [f"the sender was told {status:#06x}" for status in set(world.refused) - {OUT_OF_RESOURCES}]
+    wrong += examine(root, world, answers) if second.code == 0 else [f"did not go on: {second.complaint}"]
+    return [f"at point {point}: {what}" for what in wrong]
+
+
+@pytest.mark.requirement("nothing lost")
+def test_the_disk_fails_at_some_writes(small: Disk, answers: Answers) -> None:
+    assert [wrong for point in (3, 40, 130, 250) for wrong in _fail_at(small, answers, point)] == []
+
+
+@pytest.mark.soak
+@pytest.mark.requirement("nothing lost")
+@pytest.mark.timeout(7200)
+def test_the_disk_fails_at_every_write(quick_path: Path, answers: Answers) -> None:
+    wrong: list[str] = []
+    for point in range(1, _POINTS + 1):
+        with disk(quick_path, _SIZE) as small:
+            wrong += _fail_at(small, answers, point)
+        print(f"{point} of {_POINTS} points, {len(wrong)} wrong", flush=True)
+    assert wrong == []
+
+
+def test_what_a_failed_disk_refuses_is_told_and_ends_nobody(small: Disk) -> None:
+    objects, run = Objects(small.top / "data"), RunFolder(small.top / "run", SystemClock())
+    kept = objects.put(b"kept")
+    left = objects.temporary(PUT)
+    left.touch()
+    run.publish("web", 1, {"serving": True})
+    assert (writable(small.top), run.writable) == (True, True)
+    small.fail()
+    # Nobody is to be ended for a silence that isn't their own.
+    assert (writable(small.top), run.writable) == (False, False)
+    with pytest.raises(StoreError, match="store-unusable"):
+        objects.put(b"more")
+    objects.sweep_incoming(PUT)
+    assert objects.sweep_orphans({kept}) == 0
+    run.publish("web", 1, {"serving": False})
+    assert objects.read(kept) == b"kept"
+    small.mend()
+    Objects(small.top / "data").sweep_incoming(PUT)
+    assert not left.exists()
+
+
+def test_a_store_on_a_disk_that_is_read_only_from_the_start(small: Disk) -> None:
+    Store.open(small.top / "data").close()
+    small.remount("ro")
+    with pytest.raises(StoreError, match="store-unusable"):
+        Store.open(small.top / "data")
+    small.remount("rw")
+    Store.open(small.top / "data").close()
+
+
+def _offer(appliance: Appliance, number: int) -> int | None:
+    """What a C-STORE of an image is answered with; None when nobody answers."""
+    image = new_hand(number)
+    node = AE(ae_title="UNIT")
+    contexts = [build_context(image.SOPClassUID, image.file_meta.TransferSyntaxUID)]
+    association = node.associate("127.0.0.1", appliance.dicom_port, contexts, "CALCEDGE")
+    if not association.is_established:
+        return None
+    try:
+        return int(association.send_c_store(image).Status)
+    finally:
+        association.release()
+
+
+def _long_lived(appliance: Appliance) -> dict[str, int]:
+    return {name: process.pid for name, process in appliance.named().items() if name != "darkroom"}
+
+
+@pytest.mark.soak
+@pytest.mark.requirement("nothing lost")
+@pytest.mark.timeout(1800)
+def test_the_whole_appliance_on_a_disk_that_fails(tmp_path: Path) -> None:
+    """Nobody ends for it, images are refused in the right words, the page says why; a boot brings all to its end."""
+    with disk(tmp_path, _LARGE) as mounted:
+        appliance = Appliance(mounted.top / "box", _RESERVE)
+        with appliance:
+            assert _offer(appliance, 0) == SUCCESS
+            appliance.wait_delivered(1, within_s=120)
+            before = _long_lived(appliance)
+            mounted.fail()
+            told = [_offer(appliance, 1)]
+            wait_for(lambda: b"store-unusable" in appliance.get("/health")[1], 60)
+            threading.Event().wait(SILENT_S + 10)
+            told.append(_offer(appliance, 1))
+            assert b"store-unusable" in appliance.get("/health")[1]
+            after = _long_lived(appliance)
+        assert told == [OUT_OF_RESOURCES, OUT_OF_RESOURCES]
+        assert after == before
+        mounted.mend()
+        with appliance:
+            assert _offer(appliance, 1) == SUCCESS
+            done = appliance.wait_delivered(2, within_s=120)
+        assert sorted(image.sop_instance_uid or "" for image, _ in done) == sorted(_uid(n) for n in (0, 1))
+
+
+@pytest.mark.soak
+@pytest.mark.requirement("nothing lost")
+@pytest.mark.timeout(1800)
+def test_the_whole_appliance_on_a_disk_that_is_read_only_from_the_start(tmp_path: Path) -> None:
+    """The page says why there is none, nothing listens for images; all begins by itself when the disk is back."""
+    with disk(tmp_path, _LARGE) as mounted:
+        appliance = Appliance(mounted.top / "box", _RESERVE)
+        with appliance:
+            assert _offer(appliance, 0) == SUCCESS
+            appliance.wait_delivered(1, within_s=120)
+        mounted.remount("ro")
+        appliance.folder = tmp_path  # its log
+        appliance.start()
+        try:
+            wait_for(lambda: b"store-unusable" in appliance.get("/health")[1], 60)
+            status, page = appliance.get("/")
+            assert (status, REASONS["store-unusable"].do.encode() in page) == (503, True)
+            assert _offer(appliance, 1) is None
+            mounted.remount("rw")
+            appliance.wait_ready(120)
+            assert _offer(appliance, 1) == SUCCESS
+            done = appliance.wait_delivered(2, within_s=120)
+        finally:
+            appliance.__exit__()
+        assert sorted(image.sop_instance_uid or "" for image, _ in done) == sorted(_uid(n) for n in (0, 1))
+
+
+def _uid(number: int) -> str:
+    return str(new_hand(number).SOPInstanceUID)
