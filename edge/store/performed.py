@@ -33,11 +33,15 @@ class PerformedStep:
 
 
 def begin(tx: sqlite3.Connection, order_id: int, sop_instance_uid: str, stamp: Stamp) -> bool:
-    """The first exposure or image of an order was made. False when that is known."""
+    """The first exposure or image of an order was made. False when that is known.
+
+    An image may come when its order has ended already: then the step has its outcome from the beginning.
+    """
     cursor = tx.execute(
-        """INSERT INTO performed_steps (order_id, sop_instance_uid, state, started_utc, due_boot, due_ns)
-           VALUES (?, ?, 'begin', ?, ?, ?) ON CONFLICT (order_id) DO NOTHING""",
-        (order_id, sop_instance_uid, stamp.iso, stamp.boot, stamp.monotonic_ns),
+        """INSERT INTO performed_steps (order_id, sop_instance_uid, state, outcome, started_utc, due_boot, due_ns)
+           SELECT id, ?, 'begin', CASE WHEN state IN ('completed', 'discontinued') THEN upper(state) END, ?, ?, ?
+           FROM orders WHERE id = ? ON CONFLICT (order_id) DO NOTHING""",
+        (sop_instance_uid, stamp.iso, stamp.boot, stamp.monotonic_ns, order_id),
     )
     return cursor.rowcount == 1
 

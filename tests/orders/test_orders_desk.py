@@ -167,6 +167,24 @@ def test_an_image_that_comes_late_belongs_to_the_order_of_its_exposure(store: St
     assert _found(store, late).order_id == first
 
 
+@pytest.mark.parametrize(("ended", "outcome"), [(desk.finish, "COMPLETED"), (desk.discontinue, "DISCONTINUED")])
+def test_a_step_that_begins_when_its_order_has_ended_ends_too(
+    store: Store, keep: Keep, ended: Callable[[Store, str], bool], outcome: str
+) -> None:
+    """The unit kept the image until there was room for it again; the technician had long said that all is done."""
+    order_id = keep(item(1))
+    desk.pick(store, order_id, "technician")
+    assert ended(store, "technician")
+    _receive(store, _film_for(1, AccessionNumber="A0001"))
+    link(store, tell=True)
+    for state in ("begin", "end", "ended"):
+        with store.transaction() as tx:
+            step = performed.of_order(tx, order_id)
+            assert step is not None
+            assert (step.state, step.outcome) == (state, outcome)
+            performed.told(tx, step)
+
+
 def test_the_image_s_own_accession_number_decides(store: Store, keep: Keep) -> None:
     first, second = keep(item(1)), keep(item(2))
     desk.pick(store, second, "technician")
