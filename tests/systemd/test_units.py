@@ -34,6 +34,27 @@ def test_no_process_is_ever_given_up_and_each_is_watched() -> None:
     assert all("MemoryMax=" in unit(f"calcedge-{service}.service.d/50-needs.conf") for service in SERVICES)
 
 
+def test_every_process_starts_what_is_to_run_now_and_a_launcher_watches() -> None:
+    for service in SERVICES:
+        assert f"/bin/calcedge update start {service} --config" in unit(f"calcedge-{service}.service")
+    assert "/bin/calcedge update launch --units --config" in unit("calcedge-launcher.service")
+    for script in ("postinst", "prerm"):
+        assert "calcedge-launcher.service" in unit(f"package/{script}")
+
+
+def test_tablets_are_let_in_by_the_admin_alone() -> None:
+    """The socket is in the package, by the name that the page looks for, and nothing switches it on."""
+    socket = unit("calcedge-web-tls.socket")
+    for line in (
+        "FileDescriptorName=tls",
+        "Service=calcedge-web.service",
+        "IPAddressDeny=any",
+        "PartOf=calcedge.target",
+    ):
+        assert line in socket
+    assert "calcedge-web-tls.socket" not in unit("package/postinst")
+
+
 @pytest.mark.needs("systemd-analyze")
 @pytest.mark.parametrize("service", MOST_EXPOSED)
 def test_a_unit_is_locked_down(service: str) -> None:
