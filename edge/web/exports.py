@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
 
     from edge.store.search import Found
+    from edge.types import ModelId
     from edge.web.desk import Desk
 
 MOST: Final = 10_000
 _COLUMNS: Final = (
     "image", "received_utc", "patient_id", "patient_name", "patient_birth_date", "accession_number", "outcome",
-    "reason", "definite", "possible", "burden_left", "burden_right", "model", "sop_instance_uid",
+    "reason", "definite", "possible", "burden_left", "burden_right", "model", "sop_instance_uid", "thresholds_set_by",
 )  # fmt: skip
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -101,7 +102,13 @@ def _lines(desk: Desk, found: list[Found]) -> Iterator[tuple[object, ...]]:
             burden.get("R", ""),
             f"{analysis.model.name} {analysis.model.version}" if analysis is not None and analysis.model else "",
             one.image.sop_instance_uid or "",
+            _thresholds_set_by(analysis.model if analysis is not None else None),
         )  # fmt: skip
+
+
+def _thresholds_set_by(model: ModelId | None) -> str:
+    """Numbers of marks and burdens of one kind are not to be mixed with the other's."""
+    return "" if model is None else "site" if model.moved_from else "release"
 
 
 def _safe(value: object) -> object:

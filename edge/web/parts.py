@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from edge.disk import writable
+from edge.disk import watched
 from edge.errors import REASONS
 from edge.people.thresholds import Release
 from edge.types import Bounds, OperatingPoints, Range
@@ -124,7 +124,7 @@ def read(run: RunFolder, config: Config) -> Parts:
         _unit(_fresh(run.read("bridge")), has_port=config.serial.port is not None),
         _analyzer(_fresh(run.read("analyze"))),
         _receiver(_fresh(run.read("dicom"))),
-        None if writable(config.data) else "store-unusable",
+        None if watched(config.data).writable() else "store-unusable",
         _updates(run.read("update")),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -113,6 +115,8 @@ def test_a_result_says_that_the_site_has_moved_them(appliance: Appliance, client
         "definite": 0.9233,
     }
     usual = appliance.whole(findings(), b"usual")
+    table = csv.DictReader(io.StringIO(client.get("/images.csv").text))
+    assert [row["thresholds_set_by"] for row in table] == ["release", "site", "site"]
     assert own["THRESHOLDS_SET"] not in client.get(f"/images/{usual.id}").text
 
 
