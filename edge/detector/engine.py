@@ -202,6 +202,7 @@ class Engine:
         ends = bundle.networks.get("distal")
         self.distal = None if ends is None else DistalNetwork(ends, threads=count)
         """None in a release without it."""
+        self.rest()  # what a network's first run needs is never given back: that one is small
 
     def rest(self) -> None:
         """Gives back memory until the next picture comes. To be called when none is waiting.
