@@ -14,7 +14,8 @@ from typing import Final, Self
 
 from pynetdicom import dimse_messages
 
-_NOWHERE: Final = "/dev/null"
+_NOWHERE: Final = "/dev/null/nowhere"
+"""No file is or can be there: the library unlinks what an arrival is called, and may run as root."""
 
 
 class Arrival:
