@@ -100,7 +100,7 @@ def visit(box: Box, brought: Luggage, admin: Admin) -> Iterator[tuple[str, Facts
     all_ready(box)
     yield "unplugged", told(box) | {"kept": before <= kept(box), "vault": vault(box)}
     yield "back", back(box, admin)
-    box.run("dpkg", "--install", brought.newer)
+    box.run("dpkg", "--install", brought.newer, limit_s=1200)
     all_ready(box)
     version = box.run("calcedge", "--version").strip()
     yield "upgraded", state(box) | {"kept": before <= kept(box), "version": version, "releases": releases(box)}
