@@ -6,12 +6,14 @@ only taken on the kiosk; the last admin can't be put out.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets as random
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from edge.errors import StoreError
 from edge.people import secrets, site
 from edge.people.roles import Role
 from edge.people.secrets import Weakness
@@ -221,7 +223,8 @@ class Register:
         if touch:
             self._used_ns[name] = now.monotonic_ns
             if now.monotonic_ns - session.used_ns > idle_ns // 4:
-                with self._store.transaction() as tx:
+                # Where nothing can be kept, this process remembers it: the page must go on to say so.
+                with contextlib.suppress(StoreError), self._store.transaction() as tx:
                     accounts.use(tx, name, now.monotonic_ns)
         return Person(account.id, account.name, Role(account.role), account.language, session.kiosk, name)
 

@@ -20,6 +20,8 @@ from edge.clock import SystemClock
 from edge.disk import writable
 from edge.errors import REASONS, StoreError
 from edge.intake.scp import OUT_OF_RESOURCES, SUCCESS
+from edge.people.register import Register
+from edge.people.roles import Role
 from edge.runtime import RunFolder
 from edge.services.supervisor import SILENT_S
 from edge.store import Store
@@ -27,7 +29,7 @@ from edge.store.objects import PUT, Objects
 from tests.faults.conftest import make_world
 from tests.faults.disk import Disk, disk
 from tests.faults.examine import contradictions, examine
-from tests.faults.line import Answers, live
+from tests.faults.line import Answers, HandClock, live
 from tests.peers.appliance import Appliance
 from tests.peers.hands import new_hand
 from tests.peers.waiting import wait_for
@@ -112,6 +114,19 @@ def test_what_a_failed_disk_refuses_is_told_and_ends_nobody(small: Disk) -> None
     small.mend()
     Objects(small.top / "data").sweep_incoming(PUT)
     assert not left.exists()
+
+
+def test_who_is_signed_in_when_the_disk_fails_stays_so(small: Disk) -> None:
+    clock = HandClock()
+    store = Store.open(small.top / "data", clock)
+    register = Register(store)
+    number = register.add("tester", Role.ADMIN, pin="482913", actor="test")
+    session = register.follow(register.link(number, within_s=60.0, once=True), kiosk=True)
+    assert session
+    clock.ahead_s += 200.0  # long enough ago that its use would be noted again
+    small.fail()
+    assert register.person(session, touch=True)
+    store.close()
 
 
 def test_a_store_on_a_disk_that_is_read_only_from_the_start(small: Disk) -> None:
