@@ -4,4 +4,4 @@ Data flows one way: `intake` -> `detector` -> `report` -> `outbox`, every stop d
 stations don't know each other; `flow` holds the table of states, `services` composes and runs the processes.
 """
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from edge import siteparts
 from edge.errors import ConfigError
 
-DEFAULT_RELEASE: Final = Path(__file__).resolve().parent.parent / "models" / "releases" / "hand-calcinosis-0.3.0"
+DEFAULT_RELEASE: Final = Path(__file__).resolve().parent.parent / "models" / "releases" / "hand-calcinosis-0.4.0"
 
 Title = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$")]
 """A DICOM application entity title, PS3.5 section 6.2."""

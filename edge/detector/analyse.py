@@ -237,7 +237,7 @@ class Analyser:
             grey = measures.greys(boxed.image, hand.region, canvas, counted)
             measured = []
             for body in found:
-                region, inside = measures.region_of(body, hand.region, canvas)
+                region, inside = measures.region_of(body, hand.region, hand.keypoints, canvas)
                 if inside >= _LEAST_IN_HAND[body.kind]:
                     grade = measures.density_grade(measures.density_ratio(body, grey))
                     measured.append(MeasuredBody(body, region, grade))

@@ -136,17 +136,12 @@ def density_grade(ratio: float) -> int:
     return 1 + sum(ratio >= bound for bound in GRADE_BOUNDS)
 
 
-def region_of(body: Body, region: RegionMap, canvas: Canvas) -> tuple[str, float]:
+def region_of(body: Body, region: RegionMap, keypoints: Mapping[str, Point], canvas: Canvas) -> tuple[str, float]:
     """The region in which most of a body lies, and how much of it lies in the hand at all, 0 to 1."""
     points = canvas.to_film(np.stack([body.columns, body.rows], axis=1).astype(np.float64))
-    cells = region.cells_of(points[:, 0], points[:, 1])
-    votes = np.bincount(region.labels[cells], minlength=1 + len(REGIONS))
-    votes[0] = 0
-    if not votes.any():
-        rows, columns = np.nonzero(region.labels)
-        nearest = int(np.argmin((rows - cells[0].mean()) ** 2 + (columns - cells[1].mean()) ** 2))
-        votes[region.labels[rows[nearest], columns[nearest]]] = 1
-    return REGIONS[int(votes.argmax()) - 1], float(region.inside[cells].mean())
+    xs, ys = points[:, 0], points[:, 1]
+    votes = np.bincount(region.at(xs, ys, keypoints), minlength=1 + len(REGIONS))
+    return REGIONS[int(votes.argmax()) - 1], float(region.inside[region.cells_of(xs, ys)].mean())
 
 
 def lesion(number: int, hand: int, group: Sequence[MeasuredBody], thresholds: Thresholds, scale: Scale) -> Lesion:

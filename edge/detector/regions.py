@@ -32,6 +32,8 @@ _TIP: Final = 0.6
 """How far a fingertip's tissue goes on beyond its bone, in distal phalanges."""
 _FAR_MM: Final = 22.0
 """Farther from every finger that was seen than this, the network's own digit is taken."""
+_HAND_MM: Final = 190.0
+"""A hand's length, for want of a scale here."""
 _AXIS: Final = {d: ("WRIST", f"MCP{d}", f"PIP{d}", f"DIP{d}", f"TIP{d}") for d in DIGITS[1:]} | {
     1: ("WRIST", "MCP1", "IP1", "TIP1")
 }
@@ -106,8 +108,21 @@ class RegionMap:
         rows, columns = np.nonzero(self.labels)
         if len(rows):
             xs, ys = self.film_of(columns, rows)
-            labels[rows, columns] = _label(self.share[:, rows, columns], xs, ys, keypoints)
+            labels[rows, columns] = _label(self.share[:, rows, columns], xs, ys, keypoints, self._reach_px)
         return replace(self, labels=labels)
+
+    def at(self, xs: NDArray[np.float64], ys: NDArray[np.float64], keypoints: Mapping[str, Point]) -> Labels:
+        """The labels of points of the film, finer than the grid's cells; never background."""
+        return _label(self.share[:, *self.cells_of(xs, ys)], xs, ys, keypoints, self._reach_px)
+
+    @property
+    def _reach_px(self) -> float:
+        """Farther from every bone than this, the skeleton says nothing."""
+        rows, columns = np.nonzero(self.labels)
+        if not len(rows):
+            return 0.0
+        side = max(int(np.ptp(rows)), int(np.ptp(columns))) * self.cell_px
+        return _FAR_MM / _HAND_MM * max(side, 1.0)
 
     def over(self, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Labels:
         """The labels at all crossings of columns at `xs` and rows at `ys` of the film: [len(ys), len(xs)]."""
@@ -150,9 +165,13 @@ def away_px(keypoints: Mapping[str, Point], xs: NDArray[np.float64], ys: NDArray
 
 
 def _label(
-    share: NDArray[np.float32], xs: NDArray[np.float64], ys: NDArray[np.float64], keypoints: Mapping[str, Point]
+    share: NDArray[np.float32],
+    xs: NDArray[np.float64],
+    ys: NDArray[np.float64],
+    keypoints: Mapping[str, Point],
+    reach_px: float,
 ) -> Labels:
-    """The label of each of n cells; `share` [20, n] is the network's."""
+    """The label of each of n points; `share` [20, n] is the network's."""
     own: Labels = (1 + share.argmax(axis=0)).astype(np.uint8)
     segments = [segment for digit in DIGITS for segment in _segments(digit, keypoints)]
     if not segments:
@@ -163,7 +182,7 @@ def _label(
     label = np.array([segment.label for segment in segments], dtype=np.uint8)[nearest]
     metacarpal = (label >= _MC1) & (label < CARPUS)
     label = np.where((label == 0) | (metacarpal & (own == CARPUS)), by_digit, label)
-    far = away.min(axis=0) > _FAR_MM / 190.0 * max(np.ptp(xs), np.ptp(ys), 1.0)
+    far = away.min(axis=0) > reach_px
     out: Labels = np.where(far, own, label).astype(np.uint8)
     return out
 

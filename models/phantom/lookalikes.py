@@ -217,8 +217,8 @@ def _web(grid: Grid, hand: Hand, one: Bone, other: Bone, soft_mm: Map, *, rng: n
     added *= aside * (soft > 0.3)
     if rng.random() < 0.6:  # the palmar side reaches further than the dorsal one: a wedge between the fingers
         far, slope = float(rng.uniform(0.5, 5.0)), float(rng.uniform(0.1, 0.6))
-        edge = np.float32(far) - u + np.float32(slope) * np.abs(v)
-        wedge = smoothstep(edge, 0.0, 0.5) * smoothstep(u + np.abs(v) + 3, 0.0, 2.0) * aside
+        edge = (np.float32(far) - u + np.float32(slope) * np.abs(v)).astype(np.float32)
+        wedge = smoothstep(edge, 0.0, 0.5) * smoothstep(u + np.abs(v), -3.0, -1.0) * aside
         added += np.float32(rng.uniform(0.6, 4.0)) * wedge * np.where(soft > 0.3, 0.6, 1.0)
     soft_mm[where] += added.astype(np.float32)
 

@@ -38,9 +38,10 @@ def two_regions() -> RegionMap:
     """DP2 above, PP3 below; cells of 1 mm."""
     labels = np.zeros((160, 120), np.uint8)
     labels[:40, :], labels[40:, :] = 1 + REGIONS.index("DP2"), 1 + REGIONS.index("PP3")
+    share = np.stack([labels == 1 + index for index in range(len(REGIONS))]).astype(np.float32)
     labels[:, 100:] = 0
     inside = (labels > 0).astype(np.float32)
-    return RegionMap(labels, inside, (0, 0, 599, 799), prepare.Mapping(0.4), np.zeros((20, *labels.shape), np.float32))
+    return RegionMap(labels, inside, (0, 0, 599, 799), prepare.Mapping(0.4), share)
 
 
 def greys(lesion: float, around: float = 0.3) -> tuple[Body, Greys]:
@@ -73,12 +74,18 @@ def test_soft_tissue_and_cortex_are_the_hand_s_tubular_bones() -> None:
 
 def test_a_body_belongs_to_the_region_that_holds_most_of_it() -> None:
     region = two_regions()
-    assert measures.region_of(ellipse(100, 100, 3, 3), region, CANVAS) == ("DP2", 1.0)
-    assert measures.region_of(ellipse(100, 208, 3, 3), region, CANVAS)[0] == "PP3"
+    assert measures.region_of(ellipse(100, 100, 3, 3), region, {}, CANVAS) == ("DP2", 1.0)
+    assert measures.region_of(ellipse(100, 208, 3, 3), region, {}, CANVAS)[0] == "PP3"
+
+
+def test_a_joint_parts_two_regions_to_less_than_a_cell() -> None:
+    keypoints = {"PIP2": (100.0, 300.0), "DIP2": (100.0, 201.0), "TIP2": (100.0, 120.0)}
+    for at, name in ((196.0, "DP2"), (206.0, "MP2")):
+        assert measures.region_of(ellipse(100, at, 1.6, 0.7), two_regions(), keypoints, CANVAS)[0] == name
 
 
 def test_a_body_beside_the_hand_takes_the_nearest_region_and_says_so() -> None:
-    region, inside = measures.region_of(ellipse(570, 100, 2, 2), two_regions(), CANVAS)
+    region, inside = measures.region_of(ellipse(570, 100, 2, 2), two_regions(), {}, CANVAS)
     assert (region, inside) == ("DP2", 0.0)
 
 
