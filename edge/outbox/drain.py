@@ -1,7 +1,8 @@
 """Carries the parcels of one destination. Destinations never wait for each other: each has a drain of its own.
 
 What always holds: a parcel is settled in the store after each try; a try that was cut off is made again; an object
-refused for good is held, with the reason, and never in the way of the next.
+refused for good is held, with the reason, and never in the way of the next. While the destination is not there it is
+knocked at with a few parcels, in turn: thousands that wait cost the disk no more writes than those.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from edge.store.parcels import Parcel
 
 ACTOR: Final = "outbox"
-_BATCH: Final = 16
+BATCH: Final = 16
 _POLL_S: Final = 0.1
 
 log = structlog.get_logger()
@@ -48,6 +49,8 @@ class Drain:
         self._ledger = ledger or Ledger(store)
         self._taken = 0
         self._breaks: dict[int, tuple[int, int]] = {}
+        self._knocks = 0
+        self._knock_ns = 0
         self.reach = Reach()
 
     def run(self, stop: threading.Event) -> None:
@@ -60,10 +63,20 @@ class Drain:
         """Sends one batch of what is due and asks after what was sent. False when nothing was due."""
         now = self._store.clock.now()
         name = self._destination.name
+        away = now.monotonic_ns < self._knock_ns
         with self._store.read() as connection:
-            queued = parcels.due(connection, name, ParcelState.QUEUED, now, _BATCH)
-            sent = parcels.due(connection, name, ParcelState.SENT, now, _BATCH)
+            queued = parcels.due(
+                connection, name, ParcelState.QUEUED, now, BATCH, untried=away, in_turn=self._knocks > 0
+            )
+            sent = parcels.due(connection, name, ParcelState.SENT, now, BATCH)
+        taken = self._taken
         self._send(queued)
+        if self._taken > taken or self.reach.reason not in policy.OUT_OF_REACH:
+            self._knocks = self._knock_ns = 0
+        elif queued and not away:
+            # Who is out of reach for these is so for all that were tried before.
+            self._knock_ns = now.monotonic_ns + int(policy.delay_s(self._knocks) * 1e9)
+            self._knocks += 1
         if sent and not (stop and stop.is_set()):
             self._confirm(sent)
         return bool(queued or sent)

@@ -62,12 +62,32 @@ def add(tx: sqlite3.Connection, image_id: int, destination: str, item: Item, sta
     return cursor.rowcount == 1
 
 
-def due(connection: sqlite3.Connection, destination: str, state: ParcelState, now: Stamp, limit: int) -> list[Parcel]:
-    """Parcels of a destination whose time has come, oldest first. After a reboot every waiting parcel is due."""
-    rows = connection.execute(
-        """SELECT * FROM parcels WHERE destination = ? AND state = ? AND (due_boot != ? OR due_ns <= ?)
-           ORDER BY id LIMIT ?""",
-        (destination, state, now.boot, now.monotonic_ns, limit),
+def due(
+    connection: sqlite3.Connection,
+    destination: str,
+    state: ParcelState,
+    now: Stamp,
+    limit: int,
+    *,
+    untried: bool = False,
+    in_turn: bool = False,
+) -> list[Parcel]:
+    """Parcels of a destination whose time has come, oldest first. After a reboot every waiting parcel is due.
+
+    Args:
+        connection: the store's.
+        destination: its name.
+        state: `QUEUED` or `SENT`.
+        now: this moment.
+        limit: so many at most.
+        untried: only those whose last try, if there was one, did not fail.
+        in_turn: first who was due first, instead of the oldest: so that none always stands behind the same others.
+    """
+    rows = connection.execute(  # `IN` and `+id` lead to the index of what waits: what was delivered in years isn't read
+        """SELECT * FROM parcels WHERE destination = ? AND state = ? AND state IN ('queued', 'sent')
+             AND (due_boot != ? OR due_ns <= ?) AND (attempts = 0 OR NOT ?)
+           ORDER BY CASE WHEN ? THEN due_ns END, +id LIMIT ?""",
+        (destination, state, now.boot, now.monotonic_ns, untried, in_turn, limit),
     )
     return [_parcel(row) for row in rows]
 

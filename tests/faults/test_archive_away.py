@@ -12,7 +12,7 @@ import pytest
 from edge.errors import DeliveryError
 from edge.outbox import policy
 from edge.outbox.destination import Consignment, Seen
-from edge.outbox.drain import Drain
+from edge.outbox.drain import BATCH, Drain
 from edge.store import Store, events, parcels
 from tests.outbox.conftest import StoppedClock, parcels_of, queue_bytes
 
@@ -30,11 +30,13 @@ class Archive:
     name: str = "archive"
     there: bool = False
     calls: int = 0
+    tries: int = 0
     taken: list[str] = field(default_factory=list)
 
     def send(self, consignments: Sequence[Consignment]) -> Iterator[DeliveryError | None]:
         self.calls += 1
         for consignment in consignments:
+            self.tries += 1
             if self.there:
                 self.taken.append(consignment.sop_instance_uid)
             yield None if self.there else DeliveryError("destination-unreachable", "archive:104")
@@ -87,6 +89,8 @@ def test_days_without_the_archive(filled: Callable[[int], Store], clock: Stopped
     assert {parcel.reason for parcel in trouble} == {"destination-unreachable"}
     assert sum(event.what == "parcel-delayed" for event in told) == len(waiting)  # once each, not at every try
     assert drain.reach.reachable is False
+    # Thousands that wait are not tried one by one: each once when it is new, then a batch for all.
+    assert archive.tries <= len(waiting) + BATCH * longest
 
     archive.there = True
     for _ in range(len(waiting)):
