@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from edge.detector import prepare
 from edge.detector.engine import STRIDE, Maps
+from edge.detector.skeleton import wrist_behind
 from edge.types import DIGITS, REGIONS, BBox, Point
 
 Labels = NDArray[np.uint8]
@@ -158,9 +159,8 @@ def region_map(
 def away_px(keypoints: Mapping[str, Point], xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far points of the film are from the nearest bone of a hand; infinitely far without a skeleton."""
     best = np.full(xs.shape, np.inf)
-    for digit in DIGITS:
-        for segment in _segments(digit, keypoints):
-            best = np.minimum(best, _distance(xs, ys, segment))
+    for segment in _segments(keypoints):
+        best = np.minimum(best, _distance(xs, ys, segment))
     return best
 
 
@@ -173,7 +173,7 @@ def _label(
 ) -> Labels:
     """The label of each of n points; `share` [20, n] is the network's."""
     own: Labels = (1 + share.argmax(axis=0)).astype(np.uint8)
-    segments = [segment for digit in DIGITS for segment in _segments(digit, keypoints)]
+    segments = _segments(keypoints)
     if not segments:
         return own
     away = np.stack([_distance(xs, ys, segment) for segment in segments])
@@ -203,7 +203,14 @@ def _index(kind: str, digit: int) -> int:
     return 1 + REGIONS.index(name) if name in REGIONS else 0
 
 
-def _segments(digit: int, keypoints: Mapping[str, Point]) -> list[_Segment]:
+def _segments(keypoints: Mapping[str, Point]) -> list[_Segment]:
+    """All bones, of the palm too when the wrist isn't seen: what lies beside a metacarpal is not the finger's."""
+    behind = None if "WRIST" in keypoints else wrist_behind(keypoints)
+    known = keypoints if behind is None else {**keypoints, "WRIST": behind}
+    return [segment for digit in DIGITS for segment in _of_one(digit, known)]
+
+
+def _of_one(digit: int, keypoints: Mapping[str, Point]) -> list[_Segment]:
     """A digit's bones from the base of its metacarpal to beyond its tip, through the joints that are seen."""
     chain = _AXIS[digit]
     seen = [index for index, name in enumerate(chain) if name in keypoints]

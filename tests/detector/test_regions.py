@@ -45,6 +45,15 @@ def test_a_cell_belongs_to_the_nearest_bone(digit: int, kind: str, y: float) -> 
     assert name_at(found, 60 + 80 * digit + 10, y) == f"{kind}{digit}"
 
 
+@pytest.mark.requirement("a finding lies where the film shows it")
+@pytest.mark.parametrize("digit", [2, 3, 4, 5])
+def test_without_a_wrist_the_palm_is_not_the_fingers(digit: int) -> None:
+    lost = {name: point for name, point in FINGERS.items() if name != "WRIST"}
+    found = labelled(probability("MP2"), lost)
+    assert name_at(found, 60 + 80 * digit, 345) == f"MC{digit}"
+    assert name_at(found, 60 + 80 * digit, 320) == f"PP{digit}"
+
+
 def test_where_a_joint_is_not_seen_the_network_tells_the_bones_apart() -> None:
     lost = {name: point for name, point in FINGERS.items() if name != "DIP3"}
     content = probability("MP2")

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.detector.bundle import KEYPOINTS
-from edge.detector.skeleton import SEGMENT_MM, assemble, peaks_of
+from edge.detector.skeleton import SEGMENT_MM, assemble, peaks_of, wrist_behind
 
 CELLS_PER_MM = 0.6
 KNUCKLES_MM = {1: (38.0, 52.0), 2: (20.0, 96.0), 3: (0.0, 97.0), 4: (-18.0, 92.0), 5: (-33.0, 82.0)}
@@ -98,3 +98,18 @@ def test_peaks_are_local_and_ordered() -> None:
     heat = np.zeros((20, 20), np.float32)
     heat[5, 5], heat[5, 6], heat[12, 14], heat[18, 2] = 0.9, 0.5, 0.6, 0.01
     assert [(round(p.x), round(p.y)) for p in peaks_of(heat, 5)] == [(5, 5), (14, 12)]
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("turn_deg", [0, 20, -35, 180])
+def test_the_wrist_is_behind_the_fingers(turn_deg: float, mirrored: bool) -> None:  # noqa: FBT001 - a table
+    points = hand(turn_deg=turn_deg, mirrored=mirrored)
+    wrist = points.pop("WRIST")
+    found = wrist_behind(points)
+    assert found is not None
+    assert math.dist(found, wrist) < 8 * CELLS_PER_MM
+
+
+def test_without_a_proximal_phalanx_nothing_is_said_of_the_wrist() -> None:
+    points = {name: point for name, point in hand().items() if not name.startswith("PIP")}
+    assert wrist_behind(points) is None
