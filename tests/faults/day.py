@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -85,7 +85,7 @@ class Day:
     matched: int = 0
     highest: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     """For each process: RSS (MB), descriptors and threads, the highest of each tenth of the day."""
-    written: dict[int, int] = field(default_factory=dict)
+    written: dict[tuple[str, int], int] = field(default_factory=dict)
     used_s: dict[tuple[str, int], float] = field(default_factory=dict)
     """The processor that each process used, as far as it was seen."""
     taken_s: float = 0.0
@@ -206,7 +206,7 @@ class Day:
             process = living[name]
             try:
                 seen = (process.memory_info().rss / 1e6, process.num_fds(), process.num_threads())
-                self.written[process.pid] = process.io_counters().write_bytes
+                self.written[name, process.pid] = process.io_counters().write_bytes
                 self.used_s[name, process.pid] = sum(process.cpu_times()[:2])
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
@@ -313,14 +313,19 @@ class Day:
         resent = sum(self.world.archive.times().values()) - len(self.world.archive.times())
         yield f"{len(self.world.archive.times())} objects at the archive, {resent} offered again with the same bytes"
         yield f"written to the disk by all processes (proc(5), write_bytes): {self._each_kb():.0f} kB an image"
-        used_s: dict[str, float] = defaultdict(float)
-        for (name, _), each_s in self.used_s.items():
-            used_s[name] += each_s
-        yield f"processor: {', '.join(f'{name} {each_s:.0f} s' for name, each_s in used_s.items())}"
+        yield f"of these, MB: {_by_name(self.written, 1e6)}"
+        yield f"processor, s: {_by_name(self.used_s, 1)}"
         for name, kept in self.highest.items():
             for what, tenths in kept.items():
                 yield f"{name} {what}, the highest of each tenth: {' '.join(f'{v:.0f}' for v in tenths)}"
         yield f"{len(self.wrong)} wrong: {self.wrong[:20]}"
+
+
+def _by_name(each: Mapping[tuple[str, int], float], unit: float) -> str:
+    sums: dict[str, float] = defaultdict(float)
+    for (name, _), value in each.items():
+        sums[name] += value / unit
+    return ", ".join(f"{name} {value:.0f}" for name, value in sums.items())
 
 
 def _kv(number: int) -> float:
