@@ -58,10 +58,10 @@ class RunFolder:
                 file.write(text.encode().ljust(os.fstat(file.fileno()).st_size))
 
     def read(self, service: str) -> Status | None:
-        """The service's last status, or None when it never spoke, or was cut off in the middle of a word."""
+        """The service's last status, or None when it never spoke, was cut off in a word, or the disk can't give it."""
         try:
             body = json.loads((self._root / f"{service}.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return None
         now = self._clock.now()
         age_s = (now.monotonic_ns - body["ns"]) / 1e9 if body["boot"] == now.boot else None

@@ -29,7 +29,7 @@ from edge.store.objects import PUT
 from edge.types import Analysed, Analysis, NotAnalysed
 
 if TYPE_CHECKING:
-    from edge.store import Store
+    from edge.store import Store, Watch
 
 _POLL_S: Final = 0.02
 _POLLS_TO_REST: Final = round(REST_S / _POLL_S)
@@ -240,6 +240,14 @@ def _sweep(store: Store) -> None:
     store.objects.sweep_incoming(PUT)
 
 
+def _changed(watch: Watch) -> bool:
+    """Whether there may be something to do. A store that can't be asked has the next step wait for it, and say so."""
+    try:
+        return watch.changed()
+    except StoreError:
+        return True
+
+
 def body(context: Context) -> None:
     """Works until it is told to stop."""
     settings = context.config.analysis
@@ -267,7 +275,7 @@ def body(context: Context) -> None:
             if analyze.step():
                 continue
             polls = 0
-            while not watch.changed() and not models.touched() and not context.stop.wait(_POLL_S):
+            while not _changed(watch) and not models.touched() and not context.stop.wait(_POLL_S):
                 context.beat()
                 polls += 1
                 if polls == _POLLS_TO_REST:

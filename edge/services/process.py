@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -15,6 +16,7 @@ from edge import log, siteparts
 from edge.clock import SystemClock
 from edge.config import Config
 from edge.errors import Reason, StoreError
+from edge.headroom import headroom
 from edge.runtime import RunFolder
 from edge.services.manager import notify
 from edge.services.parent import die_with_parent
@@ -41,7 +43,7 @@ class Context:
 class Beat:
     """Publishes the service's facts once a second and feeds the watchdog; called by the loop that does the work.
 
-    No progress, no beat.
+    No progress, no beat; and no memory, no process (`edge.headroom`).
     """
 
     def __init__(self, service: str, run: RunFolder, clock: SystemClock) -> None:
@@ -60,6 +62,10 @@ class Beat:
         if changed and facts is not None:
             self._facts = dict(facts)
         if changed or now_s - self._last_s >= _BEAT_S:
+            if not headroom():
+                with contextlib.suppress(MemoryError):
+                    structlog.get_logger().critical("no memory left", service=self._service)
+                os._exit(os.EX_OSERR)  # an end in good order would need some
             self._run.publish(self._service, os.getpid(), self._facts | ({"starting": True} if self.starting else {}))
             self._last_s = now_s
             notify(*(_STARTING if self.starting else _READY))

@@ -83,12 +83,20 @@ class Supervisor:
                 child.pause_s = _FIRST_PAUSE_S if steady else min(_LONGEST_PAUSE_S, child.pause_s * 2)
                 child.process, child.due_s = None, now_s + child.pause_s
             if child.process is None and now_s >= child.due_s:
-                command = [sys.executable, "-m", "edge", "service", child.service, *self._arguments]
-                child.process = subprocess.Popen(command, env=child_environment())
-                child.started_s, child.heard, child.used_s, child.moved_s = now_s, False, 0.0, now_s
+                self._start(child, now_s)
             elif child.process is not None and self._hangs(child, child.process.pid, now_s):
                 log.error("process hangs", service=child.service)
                 child.process.kill()
+
+    def _start(self, child: _Child, now_s: float) -> None:
+        command = [sys.executable, "-m", "edge", "service", child.service, *self._arguments]
+        try:
+            child.process = subprocess.Popen(command, env=child_environment())
+        except OSError as error:  # no memory, or no more processes: the others go on, and this one is tried again
+            log.error("process can't be started", service=child.service, error=type(error).__name__)
+            child.pause_s = min(_LONGEST_PAUSE_S, child.pause_s * 2)
+            child.due_s = now_s + child.pause_s
+        child.started_s, child.heard, child.used_s, child.moved_s = now_s, False, 0.0, now_s
 
     def _hangs(self, child: _Child, pid: int, now_s: float) -> bool:
         """Whether its word is too old. Nobody is judged by the silence of a status that can't be written."""
@@ -122,6 +130,9 @@ class Supervisor:
 
 
 def processor_s(pid: int) -> float:
-    """What a process of ours has used of the processors (proc(5), stat)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    """What a process of ours has used of the processors (proc(5), stat); nothing, when it has just ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
     return (int(fields[11]) + int(fields[12])) / _TICKS

@@ -28,9 +28,10 @@ from edge import lean, log, wire
 from edge.clock import SystemClock
 from edge.confine import confine
 from edge.errors import CalcedgeError, ModelError, Reason, Refused, reason
+from edge.headroom import headroom
 from edge.services.memory import REST_S, give_back
 from edge.services.parent import child_environment, die_with_parent
-from edge.types import Analysed, Bounds, Header, ModelId, NotAnalysed, OperatingPoints
+from edge.types import Analysed, Analysis, Bounds, Header, ModelId, NotAnalysed, OperatingPoints
 
 if TYPE_CHECKING:
     from edge.detector.analyse import Analyser  # loaded in the worker alone, once it is shut in
@@ -264,7 +265,7 @@ def main(arguments: list[str]) -> int:
         try:
             body: dict[str, object] = {"header": asdict(admit(Path(request["path"])))}
         except Refused as refusal:
-            body = {"refusal": wire.to_dict(NotAnalysed(request["source"], refusal.reason))}
+            body = {"refusal": wire.to_dict(_meant(NotAnalysed(request["source"], refusal.reason)))}
         connection.send_bytes(json.dumps(body).encode())
 
     def do_analyse(request: dict[str, Any]) -> None:
@@ -280,7 +281,7 @@ def main(arguments: list[str]) -> int:
                 all_scores=request["all_scores"],
                 points=_POINTS.validate_python(request["points"]),
             )
-        connection.send_bytes(wire.to_json(result.analysis).encode())
+        connection.send_bytes(wire.to_json(_meant(result.analysis)).encode())
         connection.send_bytes(result.picture_png or b"")
 
     tasks: dict[str, Callable[[dict[str, Any]], None]] = {"admit": do_admit, "analyse": do_analyse}
@@ -298,8 +299,21 @@ def main(arguments: list[str]) -> int:
             return os.EX_SOFTWARE
 
 
+def _meant(analysis: Analysis) -> Analysis:
+    """What looks like an image's fault may be want of memory, which tells nothing of it: another worker tries again.
+
+    Raises:
+        MemoryError: it is.
+    """
+    if isinstance(analysis, NotAnalysed) and not headroom():
+        raise MemoryError
+    return analysis
+
+
 def _rest(analyser: Analyser | None) -> None:
     """Nobody has asked for anything for a moment."""
+    if not headroom():
+        raise MemoryError
     if analyser is not None:
         with contextlib.suppress(ModelError):  # the next image tells, if it lasts
             analyser.rest()

@@ -24,6 +24,7 @@ from edge import lean
 from edge.clock import SystemClock
 from edge.confine import confine
 from edge.errors import CalcedgeError, Refused, StoreError
+from edge.headroom import headroom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,6 +158,8 @@ def main(_: list[str]) -> int:
             if request["small"]:
                 body = plate.squeezed(body)
         except (CalcedgeError, *PARSER_ERRORS) as error:
+            if not headroom():
+                return os.EX_OSERR  # it may not be the film: the next one gets another process
             code = error.reason.code if isinstance(error, CalcedgeError) else "damaged-pixels"
             out.write(json.dumps({"trouble": code}).encode() + b"\n")
         else:

@@ -10,7 +10,6 @@ itself after five minutes; and it beats only while the watching thread is alive,
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import threading
 from collections import Counter
 from contextlib import closing
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from edge.errors import StoreError
 from edge.web import parts
 
 if TYPE_CHECKING:
@@ -144,6 +144,6 @@ def _written(watch: Watch) -> bool:
     """Whether the database was written. When it can't be asked, pages must look for themselves."""
     try:
         return watch.changed()
-    except sqlite3.Error as error:
-        log.error("watch-failed", error=type(error).__name__)
+    except StoreError as error:
+        log.error("watch-failed", code=error.reason.code)
         return True

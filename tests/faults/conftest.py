@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.disk import Disk, disk
 from tests.faults.line import Answers, record
 from tests.faults.outside import Outside, outside
 
@@ -29,6 +30,13 @@ def quick_path() -> Iterator[Path]:
     """A folder in memory where there is one: what is killed there finds what it wrote, synced or not."""
     with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None, prefix="faults-") as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def small(quick_path: Path) -> Iterator[Disk]:
+    """A small ext4 of its own."""
+    with disk(quick_path) as mounted:
+        yield mounted
 
 
 @pytest.fixture

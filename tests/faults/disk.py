@@ -14,6 +14,8 @@ from typing import Final
 _BALLAST: Final = "ballast"
 BLOCK: Final = 4096
 """As boxes have. With smaller ones SQLite's shared index has holes: who fills one on a full disk is ended by SIGBUS."""
+SMALL: Final = 96_000_000
+"""Room for a line and its journal; a life leaves more than half of it behind."""
 _MOUNT: Final = "loop,errors=remount-ro"
 
 
@@ -66,8 +68,9 @@ class Disk:
 
 
 @contextlib.contextmanager
-def disk(folder: Path, size: int) -> Iterator[Disk]:
+def disk(folder: Path, size: int = SMALL) -> Iterator[Disk]:
     """A fresh file system for the length of the block. No share of it is kept for root, who runs tests."""
+    folder.mkdir(parents=True, exist_ok=True)
     image = folder / "disk.img"
     with image.open("wb") as file:
         file.truncate(size)

@@ -7,9 +7,10 @@ amount, one run finds just so little room that this write fails: what can't be t
 
 from __future__ import annotations
 
-import os
+import shutil
 import threading
-from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,87 +21,95 @@ from tests.faults.disk import BLOCK, Disk, disk
 from tests.faults.durable import Meter
 from tests.faults.examine import examine
 from tests.faults.line import Answers, live
-from tests.faults.outside import Outside
+from tests.faults.several import PARTS, at_each
+from tests.peers.waiting import patient
 
-_SIZE = 96_000_000
+pytestmark = pytest.mark.needs("mkfs.ext4", "losetup")
 _IN_PLACE_S = 2.0
-"""A process that waits for room gets it after so long."""
+"""A process that waits for room gets it so long after the write that finds none."""
+_AT_LAST_S = 40.0
+"""So long after its start, should it never come to that write."""
 
 
-@pytest.fixture
-def small(quick_path: Path) -> Iterator[Disk]:
-    with disk(quick_path, _SIZE) as mounted:
-        yield mounted
+@dataclass(frozen=True, slots=True)
+class Room:
+    """So many bytes are left at the beginning, and `points` durable writes were begun or done before they run out."""
+
+    left: int
+    points: int
 
 
-def _needs(small: Disk, answers: Answers) -> list[int]:
-    """How many bytes a run has used up before each of its durable writes: different amounts only, rising."""
-    root, log = small.top / "line", small.image.parent / "free"
+def _rooms(folder: Path, answers: Answers) -> list[Room]:
+    """Each different amount of room that is too little for one write more, rising; nothing at all is the first."""
+    used: dict[int, int] = {}
+    with disk(folder) as small:
+        world, log = make_world(folder / "world"), folder / "free"
+        (small.top / "line").mkdir()
+        free = small.free()
 
-    def prepare() -> None:
-        file = log.open("w", buffering=1, encoding="ascii")
-        Meter(lambda _point, _what: print(small.free(), file=file)).installed()
+        def prepare() -> None:
+            file = log.open("w", buffering=1, encoding="ascii")
+            Meter(lambda _point, _what: print(small.free(), file=file)).installed()
 
-    world = _world(small)
-    free = small.free()
-    with world.listening():
-        life = live(root, world, answers, prepare)
-    assert life.code == 0, life.complaint
-    return sorted({free - int(line) for line in log.read_text(encoding="ascii").split()} - {0})
-
-
-def _world(small: Disk) -> Outside:
-    """A fresh world; what the archive and the sender keep is elsewhere."""
-    small.make_room()
-    for each in ("line", "stick"):
-        os.system(f"rm -rf {small.top / each}")
-    (small.top / "line").mkdir()
-    return make_world(small.image.parent / "world")
+        with world.listening():
+            life = live(small.top / "line", world, answers, prepare)
+        assert life.code == 0, life.complaint
+    for point, line in enumerate(log.read_text(encoding="ascii").split()):
+        used.setdefault(free - int(line), point)
+    return [Room(0, 0), *(Room(need - BLOCK, used[need]) for need in sorted(used) if need > 0)]
 
 
-def _suffer(small: Disk, answers: Answers, room: int) -> tuple[list[str], Outside]:
+def _suffer(folder: Path, answers: Answers, room: Room) -> list[str]:
     """One life with so little room, which comes back while it lives; and one more. What is wrong then."""
-    root, world = small.top / "line", _world(small)
-    small.fill(room)
+    own = folder / f"left-{room.left}"
+    with disk(own) as small:
+        (small.top / "line").mkdir()
+        wrong = _fill(small, answers, room)
+    shutil.rmtree(own)
+    return [f"{room.left} bytes left: {what}" for what in wrong]
+
+
+def _fill(small: Disk, answers: Answers, room: Room) -> list[str]:
+    root, world, seen = small.top / "line", make_world(small.image.parent / "world"), 0
+    small.fill(room.left)
     relief = threading.Timer(_IN_PLACE_S, small.make_room)
+    at_last = threading.Timer(patient(_AT_LAST_S), small.make_room)
+
+    def look(_what: str) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == max(1, room.points):
+            relief.start()
+
     with world.listening():
-        relief.start()
-        first = live(root, world, answers)
-        relief.join()
+        at_last.start()
+        first = live(root, world, answers, look=look)
+        for timer in (relief, at_last):
+            timer.cancel()
+        small.make_room()
         half = [path.name for path in (root / "data" / "incoming").glob("*")]
         second = live(root, world, answers)
     wrong = [f"left behind: {name}" for name in half]
+    wrong += [f"the sender was told {status:#06x}" for status in set(world.refused) - {OUT_OF_RESOURCES}]
     wrong += [] if first.code in (0, 3) else [f"ended with {first.code}: {first.complaint}"]
     wrong += examine(root, world, answers) if second.code == 0 else [f"did not go on: {second.complaint}"]
-    return [f"{room} bytes left: {what}" for what in wrong], world
-
-
-def _fill_at_each(small: Disk, answers: Answers, rooms: list[int]) -> list[str]:
-    wrong: list[str] = []
-    refusals: set[int] = set()
-    for room in rooms:
-        found, world = _suffer(small, answers, room)
-        wrong += found
-        print(f"{room} bytes left", *found, sep="\n", flush=True)
-        refusals |= set(world.refused)
-    print(f"{len(rooms)} amounts of room: {len(wrong)} wrong; statuses told to the sender: {refusals or 'success'}")
-    assert refusals <= {OUT_OF_RESOURCES}
     return wrong
 
 
 @pytest.mark.soak
-@pytest.mark.needs("mkfs.ext4", "losetup")
 @pytest.mark.requirement("nothing lost")
-def test_full_at_some_writes(small: Disk, answers: Answers) -> None:
-    needs = _needs(small, answers)
-    rooms = [0, *(need - BLOCK for need in needs)]
+@pytest.mark.timeout(1800)
+def test_full_at_some_writes(quick_path: Path, answers: Answers) -> None:
+    rooms = _rooms(quick_path / "measured", answers)
     assert len(rooms) > 20
-    assert _fill_at_each(small, answers, rooms[:: max(1, len(rooms) // 4)]) == []
+    assert at_each(partial(_suffer, quick_path, answers), rooms[:: len(rooms) // 4]) == []
 
 
 @pytest.mark.soak
-@pytest.mark.needs("mkfs.ext4", "losetup")
 @pytest.mark.requirement("nothing lost")
 @pytest.mark.timeout(7200)
-def test_full_at_every_write(small: Disk, answers: Answers) -> None:
-    assert _fill_at_each(small, answers, [0, *(need - BLOCK for need in _needs(small, answers))]) == []
+@pytest.mark.parametrize("part", range(PARTS))
+def test_full_at_every_write(quick_path: Path, answers: Answers, part: int) -> None:
+    rooms = _rooms(quick_path / "measured", answers)
+    print(f"{len(rooms)} amounts of room, of them {len(rooms[part::PARTS])} here")
+    assert at_each(partial(_suffer, quick_path, answers), rooms[part::PARTS]) == []

@@ -7,9 +7,13 @@ what open; a boot that checks it brings it back. A disk that is mounted read-onl
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,12 +34,12 @@ from tests.faults.conftest import make_world
 from tests.faults.disk import Disk, disk
 from tests.faults.examine import contradictions, examine
 from tests.faults.line import Answers, HandClock, live
+from tests.faults.several import PARTS, at_each
 from tests.peers.appliance import Appliance
 from tests.peers.hands import new_hand
 from tests.peers.waiting import wait_for
 
 pytestmark = pytest.mark.needs("mkfs.ext4", "fsck.ext4", "losetup", "findmnt")
-_SIZE = 64_000_000
 _LARGE = 400_000_000
 _RESERVE = "[intake]\nreserve_mb = 0"
 _POINTS = 320
@@ -43,15 +47,20 @@ _BOOT_S = 2.0
 """So long after the failure somebody switches the box off and on."""
 
 
-@pytest.fixture
-def small(quick_path: Path) -> Iterator[Disk]:
-    with disk(quick_path, _SIZE) as mounted:
-        yield mounted
+def _fail_at(folder: Path, answers: Answers, point: int) -> list[str]:
+    """What is wrong after the disk failed at a point of the line, and after a boot and another life.
+
+    On a disk of its own: a life leaves more than half of one behind.
+    """
+    own = folder / f"at-{point}"
+    with disk(own) as small:
+        wrong = _fail(small, answers, point)
+    shutil.rmtree(own)
+    return [f"at point {point}: {what}" for what in wrong]
 
 
-def _fail_at(small: Disk, answers: Answers, point: int) -> list[str]:
-    """What is wrong after the disk failed at a point of the line, and after a boot and another life."""
-    root, seen, pid = small.top / f"line{point}", 0, 0
+def _fail(small: Disk, answers: Answers, point: int) -> list[str]:
+    root, seen, pid = small.top / "line", 0, 0
     world = make_world(small.image.parent / "world")
 
     def born(number: int) -> None:
@@ -75,29 +84,20 @@ def _fail_at(small: Disk, answers: Answers, point: int) -> list[str]:
     wrong += [] if first.code in (0, 3, -signal.SIGKILL) else [f"ended with {first.code}: {first.complaint}"]
     wrong += [f"the sender was told {status:#06x}" for status in set(world.refused) - {OUT_OF_RESOURCES}]
     wrong += examine(root, world, answers) if second.code == 0 else [f"did not go on: {second.complaint}"]
-    return [f"at point {point}: {what}" for what in wrong]
-
-
-def _fail_at_each(points: Sequence[int], folder: Path, answers: Answers) -> list[str]:
-    """Each on a disk of its own: a life leaves more than half of one behind."""
-    wrong: list[str] = []
-    for done, point in enumerate(points, 1):
-        with disk(folder, _SIZE) as small:
-            wrong += _fail_at(small, answers, point)
-        print(f"{done} of {len(points)} points, {len(wrong)} wrong", flush=True)
     return wrong
 
 
 @pytest.mark.requirement("nothing lost")
 def test_the_disk_fails_at_some_writes(quick_path: Path, answers: Answers) -> None:
-    assert _fail_at_each((3, 40, 130, 250), quick_path, answers) == []
+    assert at_each(partial(_fail_at, quick_path, answers), (3, 40, 130, 250)) == []
 
 
 @pytest.mark.soak
 @pytest.mark.requirement("nothing lost")
 @pytest.mark.timeout(7200)
-def test_the_disk_fails_at_every_write(quick_path: Path, answers: Answers) -> None:
-    assert _fail_at_each(range(1, _POINTS + 1), quick_path, answers) == []
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_disk_fails_at_every_write(quick_path: Path, answers: Answers, part: int) -> None:
+    assert at_each(partial(_fail_at, quick_path, answers), range(1, _POINTS + 1)[part::PARTS]) == []
 
 
 def test_what_a_failed_disk_refuses_is_told_and_ends_nobody(small: Disk) -> None:
@@ -161,16 +161,41 @@ def _long_lived(appliance: Appliance) -> dict[str, int]:
     return {name: process.pid for name, process in appliance.named().items() if name != "darkroom"}
 
 
+@contextmanager
+def _at_work(folder: Path) -> Iterator[tuple[Disk, Appliance]]:
+    """An appliance on a disk of its own, not running, that has taken and delivered its first image."""
+    with disk(folder, _LARGE) as mounted:
+        appliance = Appliance(mounted.top / "box", _RESERVE)
+        with appliance:
+            _take(appliance, 0)
+        yield mounted, appliance
+
+
+@contextmanager
+def _running(appliance: Appliance, when: str) -> Iterator[None]:
+    """Runs it, and tells how long its start took; on a busy machine that is many times the processor's time."""
+    began_s = time.monotonic()
+    with appliance:
+        used_s = sum(sum(process.cpu_times()[:2]) for process in appliance.processes())
+        print(f"{when}: ready after {time.monotonic() - began_s:.1f} s, {used_s:.1f} s of a processor", flush=True)
+        yield
+
+
+def _take(appliance: Appliance, number: int) -> None:
+    """The image is taken, and with all before it delivered, each once."""
+    assert _offer(appliance, number) == SUCCESS
+    done = appliance.wait_delivered(number + 1, within_s=120)
+    wanted = [str(new_hand(each).SOPInstanceUID) for each in range(number + 1)]
+    assert sorted(image.sop_instance_uid or "" for image, _ in done) == sorted(wanted)
+
+
 @pytest.mark.soak
 @pytest.mark.requirement("nothing lost")
 @pytest.mark.timeout(1800)
 def test_the_whole_appliance_on_a_disk_that_fails(tmp_path: Path) -> None:
     """Nobody ends for it, images are refused in the right words, the page says why; a boot brings all to its end."""
-    with disk(tmp_path, _LARGE) as mounted:
-        appliance = Appliance(mounted.top / "box", _RESERVE)
-        with appliance:
-            assert _offer(appliance, 0) == SUCCESS
-            appliance.wait_delivered(1, within_s=120)
+    with _at_work(tmp_path) as (mounted, appliance):
+        with _running(appliance, "before"):
             before = _long_lived(appliance)
             mounted.fail()
             told = [_offer(appliance, 1)]
@@ -182,10 +207,8 @@ def test_the_whole_appliance_on_a_disk_that_fails(tmp_path: Path) -> None:
         assert told == [OUT_OF_RESOURCES, OUT_OF_RESOURCES]
         assert after == before
         mounted.mend()
-        with appliance:
-            assert _offer(appliance, 1) == SUCCESS
-            done = appliance.wait_delivered(2, within_s=120)
-        assert sorted(image.sop_instance_uid or "" for image, _ in done) == sorted(_uid(n) for n in (0, 1))
+        with _running(appliance, "after the boot"):
+            _take(appliance, 1)
 
 
 @pytest.mark.soak
@@ -193,11 +216,7 @@ def test_the_whole_appliance_on_a_disk_that_fails(tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 def test_the_whole_appliance_on_a_disk_that_is_read_only_from_the_start(tmp_path: Path) -> None:
     """The page says why there is none, nothing listens for images; all begins by itself when the disk is back."""
-    with disk(tmp_path, _LARGE) as mounted:
-        appliance = Appliance(mounted.top / "box", _RESERVE)
-        with appliance:
-            assert _offer(appliance, 0) == SUCCESS
-            appliance.wait_delivered(1, within_s=120)
+    with _at_work(tmp_path) as (mounted, appliance):
         mounted.remount("ro")
         appliance.folder = tmp_path  # its log
         appliance.start()
@@ -208,12 +227,6 @@ def test_the_whole_appliance_on_a_disk_that_is_read_only_from_the_start(tmp_path
             assert _offer(appliance, 1) is None
             mounted.remount("rw")
             appliance.wait_ready(120)
-            assert _offer(appliance, 1) == SUCCESS
-            done = appliance.wait_delivered(2, within_s=120)
+            _take(appliance, 1)
         finally:
             appliance.__exit__()
-        assert sorted(image.sop_instance_uid or "" for image, _ in done) == sorted(_uid(n) for n in (0, 1))
-
-
-def _uid(number: int) -> str:
-    return str(new_hand(number).SOPInstanceUID)

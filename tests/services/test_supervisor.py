@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from edge.clock import SystemClock
 from edge.runtime import RunFolder
 from edge.services import supervisor
+from edge.services.supervisor import processor_s
 from tests.peers.appliance import Appliance
 from tests.peers.waiting import wait_for
 
@@ -106,3 +108,38 @@ def test_a_slow_start_is_no_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     finally:
         stop.set()
         keeper.join()
+
+
+def test_one_that_has_just_ended_has_used_nothing_more() -> None:
+    with subprocess.Popen([sys.executable, "-c", "sum(range(3_000_000))"]) as process:
+        wait_for(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE, 60)
+        assert processor_s(process.pid) > 0.0  # until it is buried
+    assert processor_s(process.pid) == 0.0
+
+
+def test_one_that_cannot_be_started_is_tried_again_and_ends_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "SERVICES", ("bridge",))
+    lives: list[subprocess.Popen[bytes]] = []
+    refused = [OSError(errno.ENOMEM, "no memory"), OSError(errno.EAGAIN, "no more processes")]
+    real: Any = subprocess.Popen
+
+    def start(_command: object, env: dict[str, str]) -> subprocess.Popen[bytes]:
+        if refused:
+            raise refused.pop()
+        lives.append(real([sys.executable, "-c", "import threading; threading.Event().wait()"], env=env))
+        return lives[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    stop = threading.Event()
+    keeper = threading.Thread(
+        target=supervisor.Supervisor(None, None, RunFolder(tmp_path, SystemClock())).run, args=(stop,)
+    )
+    keeper.start()
+    try:
+        wait_for(lambda: lives, 60)
+    finally:
+        stop.set()
+        keeper.join()
+    assert lives[0].returncode == -signal.SIGTERM

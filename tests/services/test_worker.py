@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -166,3 +167,19 @@ def test_the_worker_goes_with_its_parent() -> None:
         assert psutil.pid_exists(pid)
         parent.kill()
         wait_for(lambda: not psutil.pid_exists(pid))
+
+
+@pytest.mark.requirement("failure is not a clean result")
+def test_want_of_memory_is_never_taken_for_the_image_s_fault() -> None:
+    path, outcomes = golden_files()[0], []
+    with Worker(Settings(GOLDEN.parent, 120.0, 1)) as worker:
+        header = worker.admit(path, "a.dcm")
+        assert isinstance(header, Header)
+        starved = _pid(worker)
+        resource.prlimit(starved, resource.RLIMIT_AS, (1 << 20, 1 << 20))
+        for _ in range(2):
+            with contextlib.suppress(WorkerDied):
+                outcomes.append(worker.analyse(path, header, "a.dcm").analysis)
+        assert _pid(worker) != starved
+    assert outcomes
+    assert all(isinstance(outcome, Findings) for outcome in outcomes)

@@ -7,9 +7,11 @@ import http.client
 import re
 import sqlite3
 import threading
+from typing import Any
 
 import pytest
 
+from edge.store import Watch
 from edge.web import live as live_module
 from edge.web.live import STREAMS_PER_CLIENT, STREAMS_TOTAL, Live
 from edge.web.server import THREADS, serve
@@ -120,10 +122,14 @@ def test_no_beat_without_a_watcher(appliance: Appliance) -> None:
 def test_a_database_that_fails_makes_pages_look_for_themselves(
     appliance: Appliance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: object) -> bool:
-        raise sqlite3.OperationalError("disk I/O error")
+    class Broken:
+        def execute(self, _statement: str) -> object:
+            raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr("edge.store.database.Watch.changed", broken)
+        def close(self) -> None: ...
+
+    watch: Any = Broken()
+    monkeypatch.setattr("edge.store.database.Database.watch", lambda _self: Watch(watch))
     live = Live(appliance.store, appliance.run, appliance.config)
     first = live.version
     live.start()
