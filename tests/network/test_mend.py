@@ -79,7 +79,12 @@ def test_a_report_that_comes_while_we_part_doesn_t_hold_us_for_ever(free_port: C
     told.TransactionUID = "1.2.3"
     report.EventInformation = BytesIO(encode(told, is_implicit_vr=True, is_little_endian=True) or b"")
     served = threading.Event()
-    handlers = [(evt.EVT_N_EVENT_REPORT, lambda _: (served.set() or 0x0000, None))]
+
+    def serve(_: evt.Event) -> tuple[int, None]:
+        served.set()
+        return 0x0000, None
+
+    handlers = [(evt.EVT_N_EVENT_REPORT, serve)]
     role = build_role(StorageCommitmentPushModel, scu_role=True)
 
     def part() -> None:
