@@ -50,6 +50,7 @@ class _Child:
     heard: bool = False
     used_s: float = 0.0
     moved_s: float = 0.0
+    killed: bool = False
 
 
 class Supervisor:
@@ -84,9 +85,10 @@ class Supervisor:
                 child.process, child.due_s = None, now_s + child.pause_s
             if child.process is None and now_s >= child.due_s:
                 self._start(child, now_s)
-            elif child.process is not None and self._hangs(child, child.process.pid, now_s):
+            elif child.process is not None and not child.killed and self._hangs(child, child.process.pid, now_s):
                 log.error("process hangs", service=child.service)
                 child.process.kill()
+                child.killed = True
 
     def _start(self, child: _Child, now_s: float) -> None:
         command = [sys.executable, "-m", "edge", "service", child.service, *self._arguments]
@@ -96,7 +98,7 @@ class Supervisor:
             log.error("process can't be started", service=child.service, error=type(error).__name__)
             child.pause_s = min(_LONGEST_PAUSE_S, child.pause_s * 2)
             child.due_s = now_s + child.pause_s
-        child.started_s, child.heard, child.used_s, child.moved_s = now_s, False, 0.0, now_s
+        child.started_s, child.heard, child.used_s, child.moved_s, child.killed = now_s, False, 0.0, now_s, False
 
     def _hangs(self, child: _Child, pid: int, now_s: float) -> bool:
         """Whether its word is too old. Nobody is judged by the silence of a status that can't be written."""
