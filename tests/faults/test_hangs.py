@@ -170,7 +170,7 @@ def _suffer(appliance: Appliance, name: str, how: str) -> None:
 def _with_unit(stack: ExitStack, folder: Path) -> Appliance:
     """An appliance with a unit on its line, both running until the end of the stack."""
     serial = folder / "unit-port"
-    appliance = Appliance(folder, f'[serial]\nport = "{serial}"')
+    appliance = Appliance(folder, f'[serial]\nport = "{serial}"\n[analysis]\ndeadline_s = {patient(30.0)}')
     command = [sys.executable, "-m", "edge", "simulate", "unit", "--port-link", str(serial), "--every", "6"]
     with (folder / "unit.log").open("ab") as log:
         unit = stack.enter_context(subprocess.Popen(command, stdout=log, stderr=log))
@@ -189,9 +189,11 @@ def _without_supervisor(appliance: Appliance, sender: Sender) -> None:
     """Nobody keeps the keeper; the others don't need it, and it ends nobody when it looks again."""
     before, taken = appliance.named(), len(sender.acknowledged)
     before["supervisor"].suspend()
-    wait_for(lambda: len(sender.acknowledged) >= taken + 3, 120)
-    assert appliance.get("/health")[0] == 200
-    before["supervisor"].resume()
+    try:
+        wait_for(lambda: len(sender.acknowledged) >= taken + 3, 120)
+        assert appliance.get("/health")[0] == 200
+    finally:
+        before["supervisor"].resume()
     threading.Event().wait(2.0)
     after = appliance.named()
     assert [name for name in _KEPT if after[name] != before[name]] == []
