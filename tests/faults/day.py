@@ -106,6 +106,7 @@ class Day:
         )
         self._times = _DAY_S / self.plan.seconds
         self._due: queue.Queue[Dataset | None] = queue.Queue()
+        self._all_killed = threading.Event()
         self._over = threading.Event()
         self._began_s = 0.0
 
@@ -127,15 +128,16 @@ class Day:
             for thread in threads:
                 thread.start()
             try:
-                for thread in (threads[0], threads[3]):
-                    thread.join()
+                threads[0].join()
+                self._all_killed.wait()
                 self._due.put(None)
                 threads[1].join()
                 self._wait_done()
             finally:
                 self._over.set()
             self.taken_s = time.monotonic() - self._began_s
-            threads[2].join()
+            for thread in threads[2:]:
+                thread.join()
             self._examine()
 
     def _share(self) -> float:
@@ -184,12 +186,14 @@ class Day:
                         return
 
     def _kill(self, zygote: int) -> None:
-        """Kills every process as often as planned, in a random order at even pace; looks at all in between."""
+        """Kills every process as often as planned, in a random order at even pace; looks at all, until all is done."""
         rng = random.Random(9)
         order = [name for name in PROCESSES for _ in range(self.plan.kills)]
         rng.shuffle(order)
         done = 0
-        while not self._over.is_set() and (done < len(order) or self._share() < 1):
+        while not self._over.is_set():
+            if done == len(order):
+                self._all_killed.set()
             living = _family(zygote)
             self._look(living)
             due = self._share() / KILLING * len(order)
@@ -206,7 +210,8 @@ class Day:
             process = living[name]
             try:
                 seen = (process.memory_info().rss / 1e6, process.num_fds(), process.num_threads())
-                self.written[name, process.pid] = process.io_counters().write_bytes
+                if name != "supervisor":  # it writes nothing, and proc(5) adds to a parent what its dead children did
+                    self.written[name, process.pid] = process.io_counters().write_bytes
                 self.used_s[name, process.pid] = sum(process.cpu_times()[:2])
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
