@@ -27,9 +27,7 @@ LESION_VIEWS: Final = 8
 """Averaged; see `edge.detector.engine.LesionNetwork`."""
 MULTIPLE: Final = 32
 MOST_MOVE: Final = 2.5
-"""By so much a site may multiply or divide the odds of an operating point. With 0.3.0 the least *possible* score that
-this allows, 0.70, leaves a quarter of a false mark on a clean, mature real hand (`real_inserted` in its evaluation)
-instead of 0.06."""
+"""By so much a site may multiply or divide the odds of an operating point (decision 0016)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Fingertips come as patches of one size; there their number is dynamic.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +19,8 @@ from models.training.distal_net import DistalAnswers, DistalNet
 from models.training.nets import (
     AnatomyNet,
     AnatomyProbabilities,
-    LesionNet,
     LesionProbabilities,
+    lesion_net,
 )
 
 OPSET: Final = 17
@@ -32,9 +33,9 @@ def export_anatomy(weights: Path, target: Path, facts: dict[str, Any]) -> None:
     _export(AnatomyProbabilities(net), target, ["regions", "keypoints"], facts)
 
 
-def export_lesions(weights: Path, target: Path, facts: dict[str, Any]) -> None:
-    """Writes `lesions.onnx` from averaged weights."""
-    net = LesionNet()
+def export_lesions(weights: Path, target: Path, facts: dict[str, Any], settings: Mapping[str, Any]) -> None:
+    """Writes `lesions.onnx` from averaged weights. `settings`: the configuration's `[lesions]`."""
+    net = lesion_net(settings)
     net.load_state_dict(torch.load(weights, weights_only=True))
     _export(LesionProbabilities(net), target, ["lesions"], facts)
 

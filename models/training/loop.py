@@ -22,7 +22,8 @@ from models.training.distal import DistalBatch, DistalBatches
 from models.training.distal_net import DistalNet, DistalTruth, distal_loss
 from models.training.losses import anatomy_loss, lesion_loss
 from models.training.mine import hard_negatives
-from models.training.nets import AnatomyNet, LesionNet
+from models.training.nets import AnatomyNet, LesionNet, lesion_net
+from models.training.widen import widened
 
 Step = Callable[[nn.Module, int], Tensor]
 
@@ -61,7 +62,10 @@ def train_distal(batches: DistalBatches, settings: dict[str, Any], folder: Path)
 def train_lesions(batches: LesionBatches, settings: dict[str, Any], folder: Path) -> LesionNet:
     """Trains the lesion network; returns it with averaged weights. Looks for hard negatives on its way."""
     torch.manual_seed(int(settings["seed"]))
-    net = LesionNet()
+    net = lesion_net(settings)
+    if "start_from" in settings:
+        narrow = torch.load(Path(settings["start_from"]), weights_only=True)
+        net.load_state_dict(widened(net, narrow, seed=int(settings["seed"])))
     when = {int(part * int(settings["iterations"])) for part in settings.get("mine_at", [])}
 
     def loss(model: nn.Module, batch: tuple[Any, ...]) -> Tensor:

@@ -6,11 +6,17 @@ and widths were chosen by measurement on onnxruntime (NCHWc blocks of 16; see do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+
+LESION_WIDTHS: Final = (16, 32, 64, 128, 128)
+"""Channels of the lesion network's stages, the finest first, where the settings say nothing else."""
+LESION_DEPTHS: Final = (1, 2, 3, 4, 3)
+"""Blocks of each."""
 
 
 class Block(nn.Module):
@@ -104,16 +110,21 @@ class AnatomyNet(nn.Module):
 class LesionNet(nn.Module):
     """Logits [n, 4, h/2, w/2]: calcification (its outline), sesamoid, metal, certainty (of calcification)."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int] = LESION_WIDTHS, depths: Sequence[int] = LESION_DEPTHS) -> None:
         super().__init__()
-        self.trunk = Trunk((16, 32, 64, 128, 128), (1, 2, 3, 4, 3))
-        self.widen = nn.Sequential(nn.Conv2d(16, 32, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True))
+        self.trunk = Trunk(widths, depths)
+        self.widen = nn.Sequential(nn.Conv2d(widths[0], 32, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True))
         self.head = nn.Conv2d(32, 4, 1)
         nn.init.constant_(self.head.bias, -5.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         return self.head(self.widen(self.trunk(x)))
+
+
+def lesion_net(settings: Mapping[str, Any]) -> LesionNet:
+    """As wide and deep as the configuration's `[lesions]` says."""
+    return LesionNet(settings.get("widths", LESION_WIDTHS), settings.get("depths", LESION_DEPTHS))
 
 
 class AnatomyProbabilities(nn.Module):

@@ -58,7 +58,7 @@ def export_all(settings: dict[str, Any], release: Path) -> Path:
     identity = Identity(**settings["release"])
     facts = {"name": identity.name, "version": identity.version, "preprocessing": preprocessing()}
     export_anatomy(runs / "anatomy" / "average.pt", release / "anatomy.onnx", facts)
-    export_lesions(runs / "lesions" / "average.pt", release / "lesions.onnx", facts)
+    export_lesions(runs / "lesions" / "average.pt", release / "lesions.onnx", facts, settings["lesions"])
     if (runs / "distal" / "average.pt").exists():
         export_distal(runs / "distal" / "average.pt", release / "distal.onnx", facts)
     for golden in GOLDEN:

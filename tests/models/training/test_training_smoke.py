@@ -38,12 +38,34 @@ def test_lesions_train_two_steps_export_and_agree(tmp_path: Path) -> None:
     net = train_lesions(
         LesionBatches(samples, 128, 2, 1, Bodies(8, 1)), SETTINGS | {"mine_at": [0.5]}, tmp_path / "run"
     )
-    export_lesions(tmp_path / "run" / "average.pt", tmp_path / "lesions.onnx", {"name": "smoke"})
+    export_lesions(tmp_path / "run" / "average.pt", tmp_path / "lesions.onnx", {"name": "smoke"}, SETTINGS)
     image = np.random.default_rng(1).random((96, 64)).astype(np.float32)
     (planes,) = _answers(tmp_path / "lesions.onnx", image)
     with torch.no_grad():
         expected = torch.sigmoid(net(torch.from_numpy(image)[None, None]))[0].numpy()
     np.testing.assert_allclose(planes, expected, atol=1e-5)
+
+
+def test_a_wider_lesion_network_starts_from_a_narrower_one(tmp_path: Path) -> None:
+    import torch
+
+    from models.training.data import LesionBatches
+    from models.training.export import export_lesions
+    from models.training.loop import train_lesions
+
+    batches = LesionBatches(lesion_samples(3, 1), 128, 2, 1, Bodies(8, 1))
+    still = SETTINGS | {"iterations": 0, "widths": [16, 16, 16], "depths": [1, 1, 1]}
+    narrow = train_lesions(batches, still, tmp_path / "narrow")
+    torch.save(narrow.state_dict(), tmp_path / "narrow.pt")
+    wider = still | {"widths": [32, 16, 16], "depths": [2, 1, 1], "start_from": str(tmp_path / "narrow.pt")}
+    wide = train_lesions(batches, wider, tmp_path / "wide")
+    torch.save(wide.state_dict(), tmp_path / "wide.pt")
+    export_lesions(tmp_path / "wide.pt", tmp_path / "wide.onnx", {"name": "smoke"}, wider)
+    image = np.random.default_rng(1).random((64, 64)).astype(np.float32)
+    (planes,) = _answers(tmp_path / "wide.onnx", image)
+    with torch.no_grad():
+        before = torch.sigmoid(narrow(torch.from_numpy(image)[None, None]))[0].numpy()
+    np.testing.assert_allclose(planes, before, atol=0.02)
 
 
 def test_anatomy_trains_two_steps_exports_and_agrees(tmp_path: Path) -> None:
