@@ -61,7 +61,7 @@ def _rooms(folder: Path, answers: Answers) -> list[Room]:
 
 def _suffer(folder: Path, answers: Answers, room: Room) -> list[str]:
     """One life with so little room, which comes back while it lives; and one more. What is wrong then."""
-    own = folder / f"left-{room.left}"
+    own = folder / f"left-{room.left}-{room.points}"
     with disk(own) as small:
         (small.top / "line").mkdir()
         wrong = _fill(small, answers, room)
