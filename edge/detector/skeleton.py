@@ -111,7 +111,7 @@ def wrist_behind(joints: Mapping[str, Point]) -> Point | None:
     On 139 phantom films half are within 3.8 mm of the truth and nine in ten within 6.6 mm. None without such a phalanx.
     """
     seen = [
-        (name, joints[name], joints[other])
+        (SEGMENT_MM[f"{name}-{other}"], joints[name], joints[other])
         for name, other in ((f"MCP{d}", f"PIP{d}") for d in (2, 3, 4, 5))
         if name in joints and other in joints
     ]
@@ -119,7 +119,7 @@ def wrist_behind(joints: Mapping[str, Point]) -> Point | None:
     long = float(np.hypot(*along)) if seen else 0.0
     if not long:
         return None
-    scale = float(np.median([math.dist(mcp, pip) / SEGMENT_MM[f"{name}-PIP{name[3]}"] for name, mcp, pip in seen]))
+    scale = float(np.median([math.dist(mcp, pip) / length for length, mcp, pip in seen]))
     x, y = np.mean([mcp for _, mcp, _ in seen], axis=0) - along / long * WRIST_TO_KNUCKLES_MM * scale
     return float(x), float(y)
 

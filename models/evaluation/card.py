@@ -37,6 +37,8 @@ def write_card(
         notes=settings["card"]["notes"].strip(),
         possible=thresholds["possible"],
         definite=thresholds["definite"],
+        possible_rate=asked.POSSIBLE_RATE,
+        definite_rate=asked.DEFINITE_RATE,
         hand_confidence=thresholds["hand_confidence"],
         tuning=result["tuning_films"] or "earlier",
         asked=_asked(result),

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from edge.detector.analyse import write_expected
-from models.evaluation import collect, eyes, figures, foreign, froc, nonsense, real
+from models.evaluation import asked, collect, eyes, figures, foreign, froc, nonsense, real
 from models.evaluation.card import write_card
 from models.evaluation.distal_report import distal_report
 from models.evaluation.phantom_report import Pair, phantom_report
@@ -26,10 +26,6 @@ from models.evaluation.real_report import against_eyes, clean_report, hard_films
 from models.evaluation.record import Listing
 from models.release import Identity, site_bounds
 
-POSSIBLE_RATE: Final = 0.1
-DEFINITE_RATE: Final = 0.01
-"""False marks per phantom hand at which the two thresholds are set: below what is asked for on real hands (0.15 and
-0.05), as no phantom holds all that looks like calcium on a real film."""
 CACHE: Final = Path("build/evaluation")
 _MOST: Final = 0.9999
 _QUICK_REAL: Final = 8
@@ -162,8 +158,8 @@ def choose(tuning: Sequence[Listing], no_hand: Sequence[float]) -> dict[str, flo
     """Thresholds from phantoms that are not measured on again, and the hand's confidence on pictures without one."""
     seen = [listing for listing in tuning if not listing.code]
     scored = [listing.scored for listing in seen]
-    possible = _up(froc.threshold_for(scored, POSSIBLE_RATE))
-    definite = max(_up(froc.threshold_for(scored, DEFINITE_RATE)), possible)
+    possible = _up(froc.threshold_for(scored, asked.POSSIBLE_RATE))
+    definite = max(_up(froc.threshold_for(scored, asked.DEFINITE_RATE)), possible)
     least_hand = float(np.percentile([listing.confidence for listing in seen], 1))
     gate = min(0.5 * (least_hand + max(no_hand, default=0.0)), 0.8 * least_hand)
     return {"possible": possible, "definite": definite, "hand_confidence": round(gate, 3)}
