@@ -98,7 +98,7 @@ class Bodies:
             thickness = _together(thickness, self._turned(rng), rng)
         if rng.random() < _UNEVEN_RATE:
             uneven = smooth_noise(thickness.shape, float(rng.uniform(0.8, 4.0)), rng)
-            thickness = thickness * np.clip(1 + np.float32(rng.uniform(0.2, 0.8)) * uneven, 0, None)
+            thickness = thickness * np.clip(1 + np.float32(rng.uniform(0.2, 0.8)) * uneven, 0.1, None)
         body = _trimmed(outlined(thickness))
         return body.thickness_mm, body.mask
 
