@@ -111,7 +111,9 @@ class Bodies:
         side = math.ceil(math.hypot(*body.shape) * growth) + 3
         back = turn / growth
         middle = (np.array(body.shape) - 1) / 2 - back @ np.full(2, (side - 1) / 2)
-        turned: Array = ndimage.affine_transform(body, back, middle, output_shape=(side, side), order=1)
+        turned: Array = ndimage.affine_transform(
+            body, back, middle, output_shape=(side, side), order=1, mode="grid-constant"
+        )
         return turned * np.float32(growth)
 
 
