@@ -5,9 +5,7 @@ What a command needs is loaded when it is asked for: each process of the applian
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -16,6 +14,7 @@ import click
 
 from edge import __version__
 from edge.errors import CalcedgeError, StoreError
+from edge.signals import told_to_stop
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -77,13 +76,6 @@ def _load(config_path: Path | None, data: Path | None) -> Config:
     return load(config_path, data.resolve() if data else None)
 
 
-def _until_told_to_stop() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
-
-
 @cli.command()
 @_config
 @_data
@@ -104,7 +96,7 @@ def run(config_path: Path | None, data: Path | None) -> None:
     die_with_parent()
     log.configure("supervisor")
     config = _load(config_path, data)
-    stop = _until_told_to_stop()
+    stop = told_to_stop()
     click.echo(f"calcedge {__version__}: http://{config.web.host}:{config.web.port}/")
     try:
         store = Store.open(config.data)  # migrations run once, before anybody else opens it
@@ -271,7 +263,7 @@ def replay(*, trace: Path, profile: str | None, port_link: Path | None, speed: f
     try:
         recording = traces.read(trace)
         if port_link is not None:
-            play(recording, port_link, _until_told_to_stop(), speed=speed, say=click.echo)
+            play(recording, port_link, told_to_stop(), speed=speed, say=click.echo)
             return
         for line in in_words(recording, profile or recording.facts.get("unit", "own")):
             click.echo(line)
@@ -336,7 +328,7 @@ def demo(*, once: bool, data: Path, web_port: int | None) -> None:
     """The appliance with a simulated unit: exposes hands, analyses, reports, delivers, shows."""
     from edge.services.demo import Demo
 
-    stop = _until_told_to_stop()
+    stop = told_to_stop()
     with Demo(data, stop, exposures=1 if once else None, web_port=web_port) as running:
         last = running.newest_image_id()
         click.echo(f"status page: {running.entrance}")

@@ -77,17 +77,13 @@ def _by_the_good_release(config: Config, arguments: tuple[str, ...]) -> None:
 @_config
 def watch(config_path: Path | None) -> None:
     """Look for updates again and again, and keep the admin informed, until told to stop. Or use the systemd timer."""
-    import signal
-    import threading
-
     from edge import log
     from edge.clock import SystemClock
     from edge.fleet.agent import Agent
+    from edge.signals import told_to_stop
 
     log.configure("update")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = told_to_stop()
     Agent(_load(config_path), SystemClock(), _arguments(config_path)).watch(stop)
 
 

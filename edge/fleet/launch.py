@@ -7,15 +7,14 @@ Standard library only, so that nothing a release brings can keep it from startin
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from edge.clock import SystemClock
 from edge.fleet.keeper import Keeper, Options
 from edge.fleet.probation import Limits
+from edge.signals import told_to_stop
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,9 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--units", action="store_true", help="systemd runs the application's processes")
     parser.add_argument("rest", nargs="*", help="after --: for every command of the application")
     given = parser.parse_args(arguments)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = told_to_stop()
     limits = Limits(probation_s=given.probation_s)
     options = Options(given.root, given.run_folder, tuple(given.rest), limits, units=given.units)
     Keeper(options, SystemClock()).run(stop)

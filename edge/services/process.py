@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from edge.headroom import headroom
 from edge.runtime import RunFolder
 from edge.services.manager import notify
 from edge.services.parent import die_with_parent
+from edge.signals import told_to_stop
 from edge.store import Store, events
 
 _BEAT_S: Final = 1.0
@@ -85,9 +85,7 @@ def run_service(service: str, config: Config, body: Callable[[Context], None], c
     """
     die_with_parent()
     log.configure(service)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = told_to_stop()
     clock = SystemClock()
     run = RunFolder(config.run_folder, clock)
     try:

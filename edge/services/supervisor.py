@@ -30,6 +30,7 @@ _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 _STEADY_S: Final = 10.0
 _PATIENCE_S: Final = 8.0
+"""Of all together, from the word to stop until those that are left are killed: less than systemd's."""
 SILENT_S: Final = 30.0
 """A process that has not said anything for so long hangs: the watchdog of the units in systemd/."""
 STALLED_S: Final = 90.0
@@ -120,13 +121,15 @@ class Supervisor:
         return now_s - child.moved_s > STALLED_S or now_s - child.started_s > STARTING_S
 
     def _end(self) -> None:
-        living = [child.process for child in self._children if child.process is not None]
-        for process in living:
+        living = [(child.service, child.process) for child in self._children if child.process is not None]
+        for _, process in living:
             process.send_signal(signal.SIGTERM)
-        for process in living:
+        until_s = self._clock.monotonic_s() + _PATIENCE_S
+        for service, process in living:
             try:
-                process.wait(_PATIENCE_S)
+                process.wait(max(0.0, until_s - self._clock.monotonic_s()))
             except subprocess.TimeoutExpired:
+                log.error("process doesn't end", service=service)
                 process.kill()
                 process.wait()
 

@@ -36,6 +36,7 @@ from edge.services import bridge, worker
 from edge.services.parent import PARENT_VARIABLE, die_with_parent
 from edge.services.process import run_service
 from edge.services.supervisor import SERVICES, Supervisor
+from edge.signals import told_to_stop
 from edge.store import Store
 from edge.web.darkroom import Darkroom
 from firmware_bridge.link import ReceivedEvent
@@ -155,8 +156,7 @@ def _supervise() -> None:
     die_with_parent()
     _named("supervisor")
     log.configure("supervisor")
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop = told_to_stop()
     Supervisor(CONFIG, None, RunFolder(load(CONFIG).run_folder, SystemClock())).run(stop)
 
 

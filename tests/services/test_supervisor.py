@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,39 @@ def test_one_that_cannot_be_started_is_tried_again_and_ends_nobody(
         stop.set()
         keeper.join()
     assert lives[0].returncode == -signal.SIGTERM
+
+
+_STUBBORN = """
+import signal, sys, threading
+from pathlib import Path
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+Path(sys.argv[1]).touch()
+threading.Event().wait()
+"""
+
+
+def test_those_that_do_not_end_share_one_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with a patience of its own, four would outlast the service manager's, which then kills the supervisor."""
+    patience_s = 3.0
+    monkeypatch.setattr(supervisor, "SERVICES", ("bridge", "dicom", "analyze", "web"))
+    monkeypatch.setattr(supervisor, "_PATIENCE_S", patience_s)
+    lives: list[subprocess.Popen[bytes]] = []
+    real: Any = subprocess.Popen
+
+    def start(_command: object, env: dict[str, str]) -> subprocess.Popen[bytes]:
+        lives.append(real([sys.executable, "-c", _STUBBORN, str(tmp_path / f"up-{len(lives)}")], env=env))
+        return lives[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    stop = threading.Event()
+    run = RunFolder(tmp_path / "run", SystemClock())
+    keeper = threading.Thread(target=supervisor.Supervisor(None, None, run).run, args=(stop,))
+    keeper.start()
+    try:
+        wait_for(lambda: len(list(tmp_path.glob("up-*"))) == 4, 60)
+    finally:
+        began_s = time.monotonic()
+        stop.set()
+        keeper.join()
+    assert patience_s <= time.monotonic() - began_s < 2 * patience_s
+    assert [life.returncode for life in lives] == [-signal.SIGKILL] * 4

@@ -302,14 +302,10 @@ def watch(
     once: bool,
 ) -> None:
     """Take in what boxes say, let spreads go on or stop, show the page, renew signatures nightly."""
-    import signal
-    import threading
-
     from edge.fleet.admin.watch import Watch
+    from edge.signals import told_to_stop
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = told_to_stop()
     with _desk(context) as desk:
         watching = Watch(desk.repository, desk.name, desk.ledger, desk.conductor, broker)
         if once:
@@ -339,17 +335,13 @@ def simulate(
     probation_s: float,
 ) -> None:
     """Simulated boxes of this fleet, to try things out on one machine. They only lack the appliance itself."""
-    import signal
-    import threading
-
     from edge import log
     from edge.fleet import simulate as simulated
+    from edge.signals import told_to_stop
 
     log.configure("boxes")
     folder, name = context.obj
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = told_to_stop()
     repository = folder / "repo"
     trust = repository / "metadata" / "1.root.json"
     site = simulated.Site(into.resolve(), name, repository.as_uri(), trust, broker, poll_s, probation_s)
