@@ -19,7 +19,6 @@ from edge.detector import prepare
 from models.phantom import physics
 from models.phantom.conspicuity import SEEN, contrast_over_clutter
 from models.phantom.lesions import draw_flat
-from models.phantom.raster import smooth_noise
 from models.phantom.solids import Body, make_body, outlined
 from models.training.samples import CALCIFICATION, IGNORE, LESION_PITCH_MM, OVER_BONE, SOFT
 
@@ -31,20 +30,14 @@ _CORTEX: Final = 0.6
 _MARGIN: Final = 12
 """Pixels around a body in which its clutter is looked at and its edge enhancement ends."""
 _LEAST_PX: Final = 8
-_MANY: Final = (0.2, 0.3, 0.25, 0.25)
+_MANY: Final = (0.35, 0.3, 0.2, 0.15)
 """Of crops that get 0, 1, 2, 3 bodies."""
-_OVER_BONE_RATE: Final = 0.2
+_OVER_BONE_RATE: Final = 0.1
 _BESIDE_BONE_RATE: Final = 0.4
 """Of bodies in soft tissue: calcinosis lies beside joints, and there it looks like a part of the bone."""
 _BESIDE_CELLS: Final = 6
-_BLUR_PX: Final = (0.35, 2.2)
-"""Drawn evenly in its logarithm."""
-_ZOOM: Final = 0.3
-"""Standard deviation of the logarithm of a body's growth."""
-_UNEVEN_RATE: Final = 0.4
-_TWO_RATE: Final = 0.2
-"""Of bodies that lie on another."""
-_FAINT_RATE: Final = 0.6
+_BLUR_PX: Final = (0.35, 1.3)
+_FAINT_RATE: Final = 0.5
 """Of bodies seen at a glance, how many are made fainter: near the bound is where there is most to learn."""
 _GLANCE: Final = 10.0
 
@@ -80,7 +73,8 @@ class Bodies:
         if step <= 0:
             return
         for _ in range(int(rng.choice(len(_MANY), p=_MANY))):
-            thickness, mask = self._one(rng)
+            body = self.library[int(rng.integers(len(self.library)))]
+            thickness, mask = _turned(body, rng)
             wanted = OVER_BONE if rng.random() < _OVER_BONE_RATE else SOFT
             room = (ground == wanted) & (label == 0)
             if wanted == SOFT and rng.random() < _BESIDE_BONE_RATE:
@@ -90,42 +84,6 @@ class Bodies:
                 continue
             at = int(rng.integers(rows.size))
             _lay(image, label, (thickness, mask), (2 * int(rows[at]), 2 * int(columns[at])), step=step, rng=rng)
-
-    def _one(self, rng: np.random.Generator) -> tuple[Array, NDArray[np.bool_]]:
-        """A body like none before: turned, grown, uneven; now and then two of them."""
-        thickness = self._turned(rng)
-        if rng.random() < _TWO_RATE:
-            thickness = _together(thickness, self._turned(rng), rng)
-        if rng.random() < _UNEVEN_RATE:
-            uneven = smooth_noise(thickness.shape, float(rng.uniform(0.8, 4.0)), rng)
-            thickness = thickness * np.clip(1 + np.float32(rng.uniform(0.2, 0.8)) * uneven, 0.1, None)
-        body = _trimmed(outlined(thickness))
-        return body.thickness_mm, body.mask
-
-    def _turned(self, rng: np.random.Generator) -> Array:
-        body = self.library[int(rng.integers(len(self.library)))].thickness_mm
-        growth = float(np.exp(np.clip(rng.normal(0, _ZOOM), -0.6, 0.6)))
-        angle, mirror = rng.uniform(0, 2 * math.pi), rng.choice((-1.0, 1.0))
-        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-        turn[:, 1] *= mirror
-        side = math.ceil(math.hypot(*body.shape) * growth) + 3
-        back = turn / growth
-        middle = (np.array(body.shape) - 1) / 2 - back @ np.full(2, (side - 1) / 2)
-        turned: Array = ndimage.affine_transform(
-            body, back, middle, output_shape=(side, side), order=1, mode="grid-constant"
-        )
-        return turned * np.float32(growth)
-
-
-def _together(one: Array, other: Array, rng: np.random.Generator) -> Array:
-    """Both in one patch, the second somewhere over the first."""
-    reach = max(one.shape[0], other.shape[0])
-    side = one.shape[0] + other.shape[0]
-    both = np.zeros((side, side), dtype=np.float32)
-    for part in (one, other):
-        top, left = rng.integers(0, max(1, min(side - part.shape[0], reach // 2) + 1), 2)
-        both[top : top + part.shape[0], left : left + part.shape[1]] += part
-    return both
 
 
 def _lay(
@@ -171,11 +129,20 @@ def _grey(thickness_mm: Array, step: float, rng: np.random.Generator) -> Array:
     zero = np.zeros_like(thickness_mm)
     contrast = physics.mineral_contrast(zero, np.float32(packing) * thickness_mm, zero, _KVP)
     grey = contrast * np.float32(step / _CORTEX * float(rng.uniform(0.75, 1.3)))
-    grey = ndimage.gaussian_filter(grey, math.exp(rng.uniform(*np.log(_BLUR_PX))))
+    grey = ndimage.gaussian_filter(grey, float(rng.uniform(*_BLUR_PX)))
     if rng.random() < 0.4:
         wide = ndimage.gaussian_filter(grey, float(rng.uniform(1.0, 4.0)))
         grey = grey + np.float32(rng.uniform(0.2, 1.2)) * (grey - wide)
     return grey
+
+
+def _turned(body: Body, rng: np.random.Generator) -> tuple[Array, NDArray[np.bool_]]:
+    thickness, mask = body.thickness_mm, body.mask
+    if rng.random() < 0.5:
+        thickness, mask = thickness[:, ::-1], mask[:, ::-1]
+    if rng.random() < 0.5:
+        thickness, mask = thickness.T, mask.T
+    return thickness, mask
 
 
 def _trimmed(body: Body) -> Body:
